@@ -1,0 +1,1 @@
+"""The deployable rooms of Patchbay. A service never imports another; `services.cli` starts them."""

@@ -1,0 +1,96 @@
+"""The envelope: CloudEvents 1.0 in structured JSON mode.
+
+`dataschema` names type and version as `urn:patchbay:event:<type>:<version>`. Extension attributes are
+`correlationid` (the conversation), `causationid` (the id of the event that led to this one), `vcenter`,
+`traceparent` and `replayed` (set on events that an operator plays again).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.events.base import Event, Timestamp
+from shared.model.identifiers import derive
+
+CONTENT_TYPE = "application/cloudevents+json"
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+E = TypeVar("E", bound=Event)
+
+
+class Envelope(BaseModel, Generic[E_co]):
+    """An event on its way: who said it, when, about what, and the data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str
+    """`/patchbay/<service>` or `/patchbay/<service>/<vcenter>`."""
+    type: str
+    time: Timestamp
+    subject: str
+    datacontenttype: Literal["application/json"] = "application/json"
+    dataschema: str
+    correlationid: str | None = None
+    causationid: str | None = None
+    vcenter: UUID | None = None
+    traceparent: str | None = None
+    replayed: str | None = None
+    data: E_co
+
+    @property
+    def routing_key(self) -> str:
+        """`<type>.<vcenter or ->.<subnet or ->`: bind `nic.#`, `#.<vcenter>.*` or `nic.*.*.<subnet>`."""
+        return routing_key(self.data)
+
+
+def schema_urn(event: type[Event] | Event) -> str:
+    """The `dataschema` of an event."""
+    return f"urn:patchbay:event:{event.TYPE}:{event.VERSION}"
+
+
+def routing_key(event: Event) -> str:
+    """Routing key of an event, see `Envelope.routing_key`."""
+    return f"{event.TYPE}.{event.vcenter_of() or '-'}.{event.subnet_of() or '-'}"
+
+
+def wrap(
+    event: E,
+    *,
+    source: str,
+    time: datetime,
+    id: str | None = None,  # noqa: A002  the attribute's name in CloudEvents
+    cause: Envelope[Event] | None = None,
+    correlation: str | None = None,
+) -> Envelope[E]:
+    """Put `event` into an envelope.
+
+    `source` is the service's short name ("allocator"). `time` is when the fact was observed, not when it is
+    sent. `id` is random unless given: give one wherever the same fact can be said twice (see `event_id`).
+    `cause` is the envelope that led to this event; its correlation is carried on.
+    """
+    vcenter = event.vcenter_of()
+    # The class is known only now; pydantic makes and keeps one model per event type.
+    model: type[Envelope[E]] = Envelope.__class_getitem__(type(event))  # type: ignore[assignment]
+    return model(
+        id=id or str(uuid4()),
+        source=f"/patchbay/{source}" + (f"/{vcenter}" if vcenter else ""),
+        type=event.TYPE,
+        time=time,
+        subject=event.subject_of(),
+        dataschema=schema_urn(event),
+        correlationid=correlation or ((cause.correlationid or cause.id) if cause else None),
+        causationid=cause.id if cause else None,
+        traceparent=cause.traceparent if cause else None,
+        vcenter=vcenter,
+        data=event,
+    )
+
+
+def event_id(event: Event, *parts: object) -> str:
+    """A deterministic event id: the same type about the same `parts` always has the same one."""
+    return str(derive("event", event.TYPE, event.VERSION, *parts))

@@ -1,0 +1,63 @@
+"""IP addresses and prefixes as values: canonical text, with the mistakes people make named one by one."""
+
+from __future__ import annotations
+
+import ipaddress
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+
+
+def parse_address(text: str | IPAddress) -> IPAddress:
+    """The address in `text`. Raises ValueError for prefixes, zones, IPv4-mapped IPv6 and anything else."""
+    if not isinstance(text, str):
+        return text
+    if "%" in text:
+        raise ValueError(f"{text!r} carries a zone; give the address without the part from '%' on")
+    if "/" in text:
+        raise ValueError(f"{text!r} carries a prefix length; give the address alone")
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is not an IPv4 or IPv6 address") from None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        raise ValueError(f"{text!r} is an IPv4-mapped IPv6 address; give {address.ipv4_mapped} instead")
+    return address
+
+
+def parse_prefix(text: str | IPNetwork) -> IPNetwork:
+    """The network in `text`. Raises ValueError when it is none, or has host bits set (and says which)."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return ipaddress.ip_network(text.strip(), strict=True)
+    except ValueError:
+        pass
+    try:
+        loose = ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a prefix; write it like 10.0.0.0/24 or 2001:db8::/64") from None
+    raise ValueError(f"{text!r} has host bits set; the network that contains it is {loose}")
+
+
+def _address_text(value: object) -> str:
+    if not isinstance(value, str | IPv4Address | IPv6Address):
+        raise ValueError(f"{value!r} is not an IP address")  # noqa: TRY004  pydantic turns only ValueError into its own
+    return str(parse_address(value))
+
+
+def _prefix_text(value: object) -> str:
+    if not isinstance(value, str | IPv4Network | IPv6Network):
+        raise ValueError(f"{value!r} is not a prefix")  # noqa: TRY004  as above
+    return str(parse_prefix(value))
+
+
+AddressText = Annotated[str, BeforeValidator(_address_text)]
+"""An address in its canonical text form (IPv6 compressed, lower case)."""
+
+PrefixText = Annotated[str, BeforeValidator(_prefix_text)]
+"""A network in its canonical text form, host bits clear."""

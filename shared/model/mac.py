@@ -1,0 +1,24 @@
+"""MAC addresses: any common spelling in, lower case with colons out."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+_HEX = re.compile(r"[0-9a-f]{12}")
+
+
+def canonical_mac(text: str) -> str:
+    """`00:50:56:ab:cd:ef` for any of `00-50-56-AB-CD-EF`, `0050.56ab.cdef`, `005056ABCDEF`.
+
+    Raises ValueError, naming the text, when it is no 48-bit MAC address.
+    """
+    bare = re.sub(r"[:.\-\s]", "", text).lower()
+    if not _HEX.fullmatch(bare):
+        raise ValueError(f"{text!r} is not a MAC address; write it like 00:50:56:ab:cd:ef")
+    return ":".join(bare[i : i + 2] for i in range(0, 12, 2))
+
+
+MacAddress = Annotated[str, BeforeValidator(canonical_mac)]

@@ -1,0 +1,105 @@
+-- What vCenters say, and what follows from it. Written by the allocator alone; anyone may read.
+-- Every fact table keeps the order (epoch, sequence) of the newest fact applied, and removed objects stay as
+-- rows: a late, older fact must find that it is late.
+
+CREATE SCHEMA inventory;
+
+CREATE TABLE inventory.vcenter (
+    id uuid PRIMARY KEY,
+    name text NOT NULL,
+    scope_id uuid,
+    state text NOT NULL CHECK (state IN ('connected', 'lost')),
+    detail text,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    snapshot_epoch bigint,
+    -- All that the vCenter had said up to here has been seen.
+    current_to timestamptz NOT NULL,
+    lag_seconds double precision
+);
+
+CREATE TABLE inventory.host (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    observed_at timestamptz NOT NULL,
+    removed boolean NOT NULL DEFAULT false,
+    name text,
+    connection text,
+    maintenance boolean,
+    cpu_cores integer,
+    cpu_mhz integer,
+    memory_mb bigint,
+    cluster text,
+    datacenter text,
+    state jsonb, -- data of inventory.host.changed
+    PRIMARY KEY (vcenter_id, moid)
+);
+
+CREATE TABLE inventory.switch (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    observed_at timestamptz NOT NULL,
+    removed boolean NOT NULL DEFAULT false,
+    name text,
+    state jsonb,
+    PRIMARY KEY (vcenter_id, moid)
+);
+
+-- A port group and its wire. Uplink port groups have a row (they are facts) but are no wires.
+CREATE TABLE inventory.wire (
+    id uuid PRIMARY KEY,
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    observed_at timestamptz NOT NULL,
+    retired boolean NOT NULL DEFAULT false,
+    name text,
+    kind text,
+    uplink boolean NOT NULL DEFAULT false,
+    hosts text[] NOT NULL DEFAULT '{}',
+    state jsonb, -- data of inventory.portgroup.changed
+    UNIQUE (vcenter_id, moid)
+);
+
+CREATE TABLE inventory.vm (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    observed_at timestamptz NOT NULL,
+    removed boolean NOT NULL DEFAULT false,
+    vm_id uuid, -- identity across vCenters: the instance UUID
+    name text,
+    host text,
+    power text,
+    template boolean NOT NULL DEFAULT false,
+    cpus integer,
+    memory_mb bigint,
+    reservation uuid,
+    state jsonb, -- data of inventory.vm.changed
+    PRIMARY KEY (vcenter_id, moid)
+);
+CREATE INDEX vm_by_identity ON inventory.vm (vm_id);
+CREATE INDEX vm_by_host ON inventory.vm (vcenter_id, host) WHERE NOT removed;
+CREATE INDEX vm_by_name ON inventory.vm (name);
+
+-- A VM's network devices as the newest fact about the VM lists them.
+CREATE TABLE inventory.port (
+    id uuid PRIMARY KEY,
+    vcenter_id uuid NOT NULL,
+    vm_moid text NOT NULL,
+    vm_id uuid NOT NULL,
+    device_key integer NOT NULL,
+    label text NOT NULL,
+    mac macaddr,
+    wire_id uuid,
+    connected boolean NOT NULL
+);
+CREATE INDEX port_by_vm ON inventory.port (vm_id);
+CREATE INDEX port_by_wire ON inventory.port (wire_id);
+CREATE INDEX port_by_mac ON inventory.port (mac);
