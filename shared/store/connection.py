@@ -1,0 +1,133 @@
+"""One connection to PostgreSQL, and its errors in our words."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from pydantic import SecretStr
+
+from shared.runtime.errors import ConflictError, PatchbayError, PermanentError, TransientError
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for one attempt to connect."""
+
+CONFLICTS: tuple[type[asyncpg.PostgresError], ...] = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.UniqueViolationError,
+    asyncpg.ExclusionViolationError,
+    asyncpg.LockNotAvailableError,
+)
+STARTING: tuple[type[BaseException], ...] = (
+    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    TimeoutError,
+)
+"""What connecting to a server that starts, restarts or is full looks like."""
+
+LOST: tuple[type[BaseException], ...] = (
+    *STARTING,
+    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class DatabaseLost(TransientError):
+    """PostgreSQL is not reachable, restarts, or is out of room."""
+
+
+class WriteConflict(ConflictError):
+    """Another transaction was faster. `constraint` names the rule that said so, if one did."""
+
+    def __init__(self, message: str, constraint: str | None = None) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+
+
+def plain(url: SecretStr | str) -> str:
+    """The URL as text, with the driver suffix that SQLAlchemy's users write cut off."""
+    text = url.get_secret_value() if isinstance(url, SecretStr) else url
+    scheme, separator, rest = text.partition("://")
+    return f"{scheme.partition('+')[0]}{separator}{rest}"
+
+
+async def connect(
+    url: SecretStr | str, *, name: str, command_timeout: float | None = 60.0
+) -> asyncpg.Connection[asyncpg.Record]:
+    """Connect once. Times are UTC, json columns are Python objects, `name` shows in pg_stat_activity.
+
+    Raises `DatabaseLost` when the server is not there (yet), `PermanentError` when it will not have us.
+    """
+    async with translate_errors():
+        try:
+            connection = await asyncpg.connect(
+                plain(url),
+                timeout=CONNECT_TIMEOUT,
+                command_timeout=command_timeout,
+                server_settings=server_settings(name),
+            )
+        except FileNotFoundError as error:
+            raise DatabaseLost("the unix socket of PostgreSQL is not there (yet)") from error
+        await prepare(connection)
+        return connection
+
+
+def server_settings(name: str) -> dict[str, str]:
+    """What each of our connections asks of the server."""
+    return {"application_name": name[:63], "timezone": "UTC"}
+
+
+async def prepare(connection: asyncpg.Connection[Any]) -> None:
+    """Teach a new connection our types."""
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, encoder=_encode_json, decoder=json.loads, schema="pg_catalog")
+
+
+def _encode_json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@asynccontextmanager
+async def translate_errors() -> AsyncIterator[None]:
+    """Errors of the driver leave as `ConflictError`, `TransientError` or `PermanentError`, with their cause.
+
+    No message carries a URL or a password (G9): the driver's own do not, and ours are made from them.
+    """
+    try:
+        yield
+    except PatchbayError:
+        raise
+    except CONFLICTS as error:
+        constraint = getattr(error, "constraint_name", None)
+        raise WriteConflict(f"another transaction was faster: {error}", constraint) from error
+    except LOST as error:
+        raise DatabaseLost(f"PostgreSQL is not available: {error or type(error).__name__}") from error
+    except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+        raise PermanentError(
+            f"PostgreSQL refused the login: {error}",
+            code="database_login",
+            hint="check user, password and database name in PATCHBAY_DATABASE_URL",
+        ) from error
+    except socket.gaierror as error:
+        raise DatabaseLost(f"the database's host name is not known: {error.strerror}") from error
+    except asyncpg.ClientConfigurationError:
+        raise PermanentError(
+            "PATCHBAY_DATABASE_URL is not a PostgreSQL URL",
+            code="database_url",
+            hint="write it as postgresql://user:password@host:5432/database",
+        ) from None  # the driver's message may quote the URL
+    except asyncpg.InterfaceError as error:
+        # The connection or the pool went away between two statements. Other interface errors are defects.
+        if "closed" not in str(error) and "closing" not in str(error):
+            raise
+        raise DatabaseLost(f"the connection to PostgreSQL is gone: {error}") from error

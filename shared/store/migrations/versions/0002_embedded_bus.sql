@@ -1,0 +1,1 @@
+-- The embedded bus: queues and log kept in this database.

@@ -1,0 +1,16 @@
+"""The address ledger."""
+
+from shared.store.migrations.script import refuse_downgrade, run_script
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    run_script(__file__)
+
+
+def downgrade() -> None:
+    """Refuse."""
+    refuse_downgrade(revision)

@@ -1,0 +1,16 @@
+"""The allocator's own state."""
+
+from shared.store.migrations.script import refuse_downgrade, run_script
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    run_script(__file__)
+
+
+def downgrade() -> None:
+    """Refuse."""
+    refuse_downgrade(revision)

@@ -1,0 +1,16 @@
+"""Requests, reservations and answers of placement."""
+
+from shared.store.migrations.script import refuse_downgrade, run_script
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Run the SQL file of the same name."""
+    run_script(__file__)
+
+
+def downgrade() -> None:
+    """Refuse."""
+    refuse_downgrade(revision)

@@ -1,0 +1,1 @@
+-- Requests, reservations and answers of placement.
