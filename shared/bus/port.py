@@ -94,7 +94,7 @@ class Unroutable(PermanentError):
 
     def __init__(self, indices: Sequence[int], keys: Sequence[str]) -> None:
         super().__init__(
-            f"no queue is bound for {', '.join(sorted(set(keys)))}; start a service, which declares the topology"
+            f"no queue is bound for {', '.join(sorted(set(keys)))}; start a service, it declares the topology"
         )
         self.indices = tuple(indices)
         self.keys = tuple(keys)

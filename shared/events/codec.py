@@ -15,7 +15,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 but one such message holds up everybody behind it."""
 
 
-class Unreadable(Exception):  # noqa: N818  the field speaks of unreadable messages
+class Unreadable(Exception):
     """A message body that is no event of ours. `reason` is a stable word, `detail` names the guilty field."""
 
     def __init__(self, reason: str, detail: str) -> None:
