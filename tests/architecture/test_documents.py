@@ -1,0 +1,28 @@
+"""The documents name what exists: every event, every queue, every link's target."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.events.registry import EVENTS
+from shared.events.topology import TOPOLOGY
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_every_event_and_queue_is_in_the_reference() -> None:
+    page = (ROOT / "docs/reference/events.md").read_text()
+    missing = [event.TYPE for event in EVENTS if f"`{event.TYPE}`" not in page]
+    missing += [queue.name for queue in TOPOLOGY.queues if f"`{queue.name}`" not in page]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text())
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
