@@ -1,0 +1,114 @@
+"""Create-VM requests as people write them: flags, or a YAML or JSON file. Pure but for reading the file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import yaml
+from pydantic import ValidationError
+
+from services.cli.names import nearest
+from services.cli.outcome import Misused
+from shared.events.placement import NicRequest, VmCreateRequested
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(m|mb|mib|g|gb|gib|t|tb|tib)?", re.IGNORECASE)
+_MIB = {"m": 1, "g": 1024, "t": 1024 * 1024}
+_SPAN = re.compile(r"(\d+)\s*(s|m|h|d)?", re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NIC_KEYS = ("subnet", "wire", "scope", "family", "address", "mac")
+
+
+def mebibytes(text: str) -> int:
+    """A memory size: "4G", "512M", or plain MiB. Raises ValueError."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a memory size; write it like 4G, 512M or 4096 (MiB)")
+    return int(float(found[1]) * _MIB[(found[2] or "m")[0].lower()])
+
+
+def seconds(text: str) -> int:
+    """A span of time: "15m", "2h", or plain seconds. Raises ValueError."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a span of time; write it like 15m, 2h or 900 (seconds)")
+    return int(found[1]) * _SECONDS[(found[2] or "s").lower()]
+
+
+def nic_request(text: str) -> NicRequest:
+    """One NIC: "any", a subnet's name, or "subnet=…,address=…" with any of subnet, wire, scope, family,
+    address and mac. Raises ValueError."""
+    text = text.strip()
+    if text in {"", "any"}:
+        return NicRequest()
+    if "=" not in text:
+        return NicRequest(subnet=text)
+    fields: dict[str, str] = {}
+    for part in text.split(","):
+        key, sign, value = (piece.strip() for piece in part.partition("="))
+        if not sign or not value:
+            raise ValueError(f"{part!r} in NIC {text!r} is not of the form key=value")
+        if key not in _NIC_KEYS:
+            raise ValueError(f"NIC {text!r}: no field {key!r}; {_choices(key, _NIC_KEYS)}")
+        fields[key] = value
+    try:
+        return NicRequest.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(f"NIC {text!r}: {faults_of(error)}") from None
+
+
+def request_from_file(path: Path) -> dict[str, Any]:
+    """The fields in a YAML or JSON file. Raises `Misused`."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise Misused(f"cannot read {path}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Misused(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise Misused(f"{path} must hold one request: a mapping with name, cpus, memory_mb and nics")
+    fields = {str(key): value for key, value in content.items()}
+    if "memory" in fields:
+        fields["memory_mb"] = _size_in(path, fields.pop("memory"))
+    if isinstance(fields.get("nics"), list):
+        fields["nics"] = [nic_request(nic) if isinstance(nic, str) else nic for nic in fields["nics"]]
+    return fields
+
+
+def _size_in(path: Path, value: object) -> int:
+    try:
+        return mebibytes(str(value))
+    except ValueError as error:
+        raise Misused(f"{path}: memory: {error}") from None
+
+
+def build_request(fields: dict[str, Any]) -> VmCreateRequested:
+    """The request of these fields; a request id is made when none is given. Raises `Misused`."""
+    unknown = [key for key in fields if key not in VmCreateRequested.model_fields]
+    if unknown:
+        known = tuple(VmCreateRequested.model_fields)
+        raise Misused(f"a create-VM request has no field {unknown[0]!r}; {_choices(unknown[0], known)}")
+    fields = {key: value for key, value in fields.items() if value is not None}
+    fields.setdefault("request_id", f"cli-{uuid4()}")
+    fields.setdefault("nics", [NicRequest()])
+    try:
+        return VmCreateRequested.model_validate(fields)
+    except ValidationError as error:
+        raise Misused(f"not a create-VM request: {faults_of(error)}") from None
+
+
+def faults_of(error: ValidationError) -> str:
+    """Each guilty field with what is wrong with it, in one line; values are left out."""
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False):
+        where = ".".join(map(str, fault["loc"]))
+        message = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {message}" if where else message)
+    return "; ".join(lines)
+
+
+def _choices(wrong: str, known: tuple[str, ...]) -> str:
+    close = nearest(wrong, known, limit=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"

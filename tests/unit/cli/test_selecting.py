@@ -1,0 +1,108 @@
+"""Which events `events tail` shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.cli.selecting import Selection, point_in_time, start_of
+from shared.events.base import Event
+from shared.events.envelope import Envelope, wrap
+from shared.events.nic import NicAddress, NicCreated, NicFacts
+from shared.events.vcenter import VcenterHeartbeat
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+VCENTER = UUID(int=7)
+SUBNET = UUID(int=9)
+
+
+def _nic(vm: str = "web-1", address: str = "10.0.0.7") -> Envelope[Event]:
+    place = NicAddress(address=address, prefix=24, subnet=SUBNET, subnet_name="prod", source="tools")
+    facts = NicFacts(
+        id=uuid4(),
+        vcenter=VCENTER,
+        vm=UUID(int=3),
+        vm_moid="vm-42",
+        vm_name=vm,
+        port=uuid4(),
+        device_key=4000,
+        label="Network adapter 1",
+        wire=uuid4(),
+        wire_name="web",
+        addresses=(place,),
+    )
+    return wrap(NicCreated(nic=facts, since=NOW), source="allocator", time=NOW)
+
+
+def _heartbeat() -> Envelope[Event]:
+    event = VcenterHeartbeat(
+        vcenter=VCENTER, epoch=1, sequence=1, name="lab", current_to=NOW, lag_seconds=0.1
+    )
+    return wrap(event, source="collector", time=NOW)
+
+
+@pytest.mark.parametrize("pattern", ["nic", "nic.created", "nic.*", "*.created"])
+def test_a_type_is_named_by_family_by_name_or_by_pattern(pattern: str) -> None:
+    selection = Selection(types=(pattern,))
+    assert selection.wants(_nic())
+    assert not selection.wants(_heartbeat())
+
+
+def test_a_family_is_a_whole_word() -> None:
+    assert not Selection(types=("ni",)).wants(_nic())
+
+
+@pytest.mark.parametrize("vm", ["web-1", "vm-42", str(UUID(int=3))])
+def test_a_vm_is_named_by_name_object_id_or_id(vm: str) -> None:
+    assert Selection(vm=vm).wants(_nic())
+    assert not Selection(vm=vm).wants(_heartbeat())
+    assert not Selection(vm="web-2").wants(_nic())
+
+
+def test_subnet_address_and_vcenter() -> None:
+    assert Selection(subnet=str(SUBNET)).wants(_nic())
+    assert Selection(subnet="prod").wants(_nic())
+    assert not Selection(subnet="test").wants(_nic())
+    assert Selection(address="10.0.0.7").wants(_nic())
+    assert not Selection(address="10.0.0.8").wants(_nic())
+    assert Selection(vcenter=str(VCENTER)).wants(_heartbeat())
+    assert not Selection(vcenter=str(uuid4())).wants(_heartbeat())
+
+
+def test_all_criteria_must_hold() -> None:
+    assert Selection(types=("nic",), vm="web-1", address="10.0.0.7").wants(_nic())
+    assert not Selection(types=("nic",), vm="web-1", address="10.0.0.8").wants(_nic())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10m", NOW - timedelta(minutes=10)),
+        ("1h 30m", NOW - timedelta(minutes=90)),
+        ("2d", NOW - timedelta(days=2)),
+        ("2026-01-31T10:00:00Z", NOW - timedelta(hours=2)),
+        ("2026-01-31T11:00:00+02:00", NOW - timedelta(hours=3)),
+        ("2026-01-31 11:00", NOW - timedelta(hours=1)),
+    ],
+)
+def test_since_takes_durations_and_times(text: str, expected: datetime) -> None:
+    assert point_in_time(text, NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["yesterday", "10", "", "5 parsecs"])
+def test_since_says_what_would_be_right(text: str) -> None:
+    with pytest.raises(ValueError, match="10m"):
+        point_in_time(text, NOW)
+
+
+def test_where_reading_begins() -> None:
+    assert start_of(None, None, NOW) == "next"
+    assert start_of("first", None, NOW) == "first"
+    assert start_of("120", None, NOW) == 120
+    assert start_of(None, "1h", NOW) == NOW - timedelta(hours=1)
+    with pytest.raises(ValueError, match="not both"):
+        start_of("first", "1h", NOW)
+    with pytest.raises(ValueError, match="offset"):
+        start_of("middle", None, NOW)
