@@ -15,6 +15,7 @@ from shared.store.migrate import upgrade
 from shared.store.pool import Pool, open_pool
 from tests.servers.postgres import PostgresServer, find_postgres, with_database
 from tests.servers.rabbitmq import RabbitServer, find_rabbitmq
+from tests.servers.vcsim import GivenVcsim, MakeVcsim, VcsimServer, find_vcsim
 
 Result = TypeVar("Result")
 
@@ -78,6 +79,28 @@ def rabbitmq_server() -> Iterator[RabbitServer]:
 def rabbitmq_url(rabbitmq_server: RabbitServer) -> str:
     """The AMQP URL of a virtual host of this test's own."""
     return rabbitmq_server.vhost()
+
+
+@pytest.fixture(scope="session")
+def make_vcsim() -> MakeVcsim:
+    """Makes a simulated vCenter of govmomi's, not started yet: `make_vcsim(vms=100, tls=True)`."""
+    return find_vcsim()
+
+
+@pytest.fixture
+def vcsim(make_vcsim: MakeVcsim) -> Iterator[VcsimServer]:
+    """A small vcsim of this test's own."""
+    server = make_vcsim()
+    server.start()
+    yield server
+    if not isinstance(server, GivenVcsim):
+        server.stop()
+
+
+@pytest.fixture
+def vcsim_url(vcsim: VcsimServer) -> str:
+    """The SOAP endpoint of a small vcsim of this test's own, with user and password in it."""
+    return vcsim.url
 
 
 async def _admin(url: str, statement: str) -> None:

@@ -29,12 +29,15 @@ class Account:
     name: str
 
 
+GUARD = 'read -r _; kill -TERM "-$1"; sleep 3; kill -KILL "-$1"; sleep 1; rm -rf "$2"'
+
+
 @dataclass
 class Server:
-    """One child in a process group of its own, with its output in `log`.
+    """One child in a process group of its own, with its output in `log` inside its private folder.
 
-    A guard, a shell that waits for the end of this process by reading from a pipe, ends the group even when
-    the test run is killed without a chance to clean up.
+    A guard, a shell that waits for the end of this process by reading from a pipe, ends the group and removes
+    the folder even when the test run is killed without a chance to clean up.
     """
 
     command: Sequence[str | Path]
@@ -47,7 +50,7 @@ class Server:
     def start(self) -> None:
         """Start the child; whether it is ready is for the caller to find out with `wait_until`."""
         with self.log.open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603  our own command line
+            self._child = subprocess.Popen(
                 [str(word) for word in self.command],
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -59,8 +62,8 @@ class Server:
                 extra_groups=[] if self.account else None,
             )
         group = self._child.pid
-        self._guard = subprocess.Popen(  # noqa: S603  a fixed script
-            ["/bin/sh", "-c", f"read -r _; kill -TERM -{group}; sleep 3; kill -KILL -{group}"],
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, "guard", str(group), str(self.log.parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
