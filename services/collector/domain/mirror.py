@@ -1,0 +1,268 @@
+"""The collector's mirror of one vCenter within one epoch: pages in, facts that say something new out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple, TypeAlias, cast
+
+from services.collector.domain.changes import Change
+from services.collector.domain.geography import Geography
+from services.collector.domain.guests import guest_addresses_changed
+from services.collector.domain.hosts import host_changed
+from services.collector.domain.machines import vm_changed
+from services.collector.domain.networks import portgroup_changed, switch_changed
+from services.collector.domain.removals import removed
+from services.collector.domain.stamp import Stamp
+from services.collector.domain.state import (
+    LASTING,
+    Host,
+    NetworkKind,
+    Place,
+    PlaceKind,
+    Portgroup,
+    Switch,
+    Vm,
+)
+from shared.events.base import Fact
+from shared.events.inventory import KINDS, Kind
+
+Apart: TypeAlias = dict[str, bool | dict[str, set[str]]]
+State: TypeAlias = Host | Switch | Portgroup | Vm
+
+_NO_CHANGE: Apart = {"vcenter": True, "epoch": True, "sequence": True}
+_NO_CHANGE_OF_HOST: Apart = {**_NO_CHANGE, "switches": {"__all__": {"ports_available"}}}
+"""What may differ between two facts that say the same. Free ports of a host change with every VM that starts;
+they are told along with the next real change."""
+
+
+class News(NamedTuple):
+    """A fact to publish, without its sequence. `gone`: the object is known no more once it is published."""
+
+    kind: Kind
+    moid: str
+    name: str | None
+    fact: Fact
+    gone: bool = False
+
+
+class Mirror:
+    """State of every watched object, and a digest of the last fact about each.
+
+    Use: `apply` the changes of a page, then take `news`. Counters in `suppressed` tell, by reason, how many
+    changes led to no fact.
+    """
+
+    def __init__(self, stamp: Stamp) -> None:
+        self.suppressed: Counter[str] = Counter()
+        self._stamp = stamp
+        self._geography = Geography()
+        self._hosts: dict[str, Host] = {}
+        self._switches: dict[str, Switch] = {}
+        self._portgroups: dict[str, Portgroup] = {}
+        self._vms: dict[str, Vm] = {}
+        self._moid_of_key: dict[str, str] = {}
+        self._datacenter_of_host: dict[str, str | None] = {}
+        self._unreadable: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
+        self._digests: dict[tuple[str, str], bytes] = {}
+        self._dirty: dict[Kind, dict[str, None]] = {kind: {} for kind in KINDS}
+        self._left: dict[tuple[Kind, str], str | None] = {}
+        self._moved = False
+        self._relabelled: set[str] = set()
+        self._rekeyed: set[str] = set()
+
+    def counts(self) -> dict[Kind, int]:
+        """Objects present, by kind."""
+        return {kind: len(self.present(kind)) for kind in KINDS}
+
+    def present(self, kind: Kind) -> set[str]:
+        """Managed object ids of the objects of a kind, those that nothing was readable of included."""
+        return {*self._states(kind), *self._unreadable[kind]}
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Take a page in, in its order."""
+        for change in changes:
+            if change.kind == "place":
+                self._apply_place(change)
+            elif change.action == "leave":
+                self._apply_leave(change.kind, change.moid)
+            elif change.action == "enter":
+                self._apply_enter(change.kind, change)
+            else:
+                self._apply_modify(change.kind, change)
+
+    def news(self) -> Iterator[News]:
+        """Facts about all that really changed since the last call: what contains before what is contained."""
+        self._spread()
+        tellers: dict[Kind, Callable[[str], Iterator[News]]] = {
+            "host": self._tell_host,
+            "switch": self._tell_switch,
+            "portgroup": self._tell_portgroup,
+            "vm": self._tell_vm,
+        }
+        for kind, tell in tellers.items():
+            dirty, self._dirty[kind] = self._dirty[kind], {}
+            for moid in dirty:
+                yield from tell(moid)
+        left, self._left = self._left, {}
+        for (kind, moid), name in left.items():
+            yield News(kind, moid, name, removed(self._stamp, kind, moid, name, how="observed"), gone=True)
+
+    def _apply_place(self, change: Change) -> None:
+        places = self._geography.places
+        if change.action == "leave":
+            places.pop(change.moid, None)
+            return
+        place = places.get(change.moid)
+        if place is None or change.action == "enter":
+            place = places[change.moid] = Place(change.moid, cast(PlaceKind, change.type))
+        self._moved |= _assign(place, change.fields)
+
+    def _apply_leave(self, kind: Kind, moid: str) -> None:
+        self._dirty[kind].pop(moid, None)
+        there = moid in self._states(kind) or moid in self._unreadable[kind]
+        self._unreadable[kind].discard(moid)
+        state = self._states(kind).pop(moid, None)
+        if not there:
+            return
+        for topic in (kind, "guest"):
+            self._digests.pop((topic, moid), None)
+        if isinstance(state, Portgroup) and state.key is not None:
+            self._moid_of_key.pop(state.key, None)
+        self._datacenter_of_host.pop(moid, None)
+        self._left[kind, moid] = state.name if state is not None else None
+
+    def _apply_enter(self, kind: Kind, change: Change) -> None:
+        if "name" not in change.fields:
+            # Every object has a name: this one is there, and out of sight. What was known of it stays.
+            if change.moid not in self._states(kind):
+                self._unreadable[kind].add(change.moid)
+            return
+        self._unreadable[kind].discard(change.moid)
+        self._left.pop((kind, change.moid), None)
+        state = _new_state(kind, change.moid, change.type)
+        self._states(kind)[change.moid] = state
+        self._touch(kind, state, change)
+
+    def _apply_modify(self, kind: Kind, change: Change) -> None:
+        state = self._states(kind).get(change.moid)
+        if state is not None:
+            self._touch(kind, state, change)
+
+    def _touch(self, kind: Kind, state: State, change: Change) -> None:
+        if not _assign(state, change.fields):
+            self.suppressed["unchanged"] += 1
+            return
+        self._dirty[kind][state.moid] = None
+        if isinstance(state, Host) and "portgroups" in change.fields:
+            self._relabelled.add(state.moid)
+        if isinstance(state, Switch):
+            self._dirty["portgroup"].update(
+                (moid, None) for moid, portgroup in self._portgroups.items() if portgroup.switch == state.moid
+            )
+        if isinstance(state, Portgroup) and state.key and self._moid_of_key.get(state.key) != state.moid:
+            self._moid_of_key[state.key] = state.moid
+            self._rekeyed.add(state.key)
+
+    def _spread(self) -> None:
+        """Mark what a change elsewhere may have changed. Each scan runs once a page, and only for a cause."""
+        if self._moved:
+            self._moved = False
+            for kind in ("host", "switch", "portgroup"):
+                self._dirty[kind].update(dict.fromkeys(self._states(kind)))
+        if self._relabelled:
+            hosts, self._relabelled = self._relabelled, set()
+            self._dirty["portgroup"].update(
+                (moid, None)
+                for moid, portgroup in self._portgroups.items()
+                if portgroup.type == "standard" and not hosts.isdisjoint(portgroup.hosts or ())
+            )
+        moved = {moid for moid in self._dirty["host"] if self._relocated(moid)}
+        if moved or self._rekeyed:
+            keys, self._rekeyed = self._rekeyed, set()
+            self._dirty["vm"].update(
+                (moid, None)
+                for moid, vm in self._vms.items()
+                if vm.host in moved or any(card.portgroup_key in keys for card in vm.cards or ())
+            )
+
+    def _relocated(self, moid: str) -> bool:
+        spot = self._geography.datacenter(self._hosts[moid].parent)
+        found = spot.moid if spot else None
+        changed = self._datacenter_of_host.get(moid) != found
+        self._datacenter_of_host[moid] = found
+        return changed
+
+    def _tell_host(self, moid: str) -> Iterator[News]:
+        host = self._hosts[moid]
+        yield from self._new("host", moid, host.name, host_changed(self._stamp, host, self._geography))
+
+    def _tell_switch(self, moid: str) -> Iterator[News]:
+        switch = self._switches[moid]
+        yield from self._new(
+            "switch", moid, switch.name, switch_changed(self._stamp, switch, self._geography)
+        )
+
+    def _tell_portgroup(self, moid: str) -> Iterator[News]:
+        portgroup = self._portgroups[moid]
+        fact = portgroup_changed(
+            self._stamp, portgroup, hosts=self._hosts, switches=self._switches, geography=self._geography
+        )
+        yield from self._new("portgroup", moid, portgroup.name, fact)
+
+    def _tell_vm(self, moid: str) -> Iterator[News]:
+        vm = self._vms[moid]
+        if vm.cards is None:
+            # No configuration: an inaccessible VM. A fact without ports would say that it has none.
+            self.suppressed["unreadable"] += 1
+            return
+        datacenter = self._datacenter_of_host.get(vm.host) if vm.host else None
+        fact = vm_changed(self._stamp, vm, datacenter=datacenter, moid_of_key=self._moid_of_key)
+        told = list(self._new("vm", moid, vm.name, fact))
+        if not vm.template:
+            guest = guest_addresses_changed(self._stamp, vm)
+            told.extend(self._new("vm", moid, vm.name, guest.fact, topic="guest"))
+            if not told:
+                self.suppressed[next(iter(guest.ignored), "unchanged")] += 1
+        yield from told
+
+    def _new(self, kind: Kind, moid: str, name: str | None, fact: Fact, topic: str = "") -> Iterator[News]:
+        apart = _NO_CHANGE_OF_HOST if kind == "host" else _NO_CHANGE
+        body = fact.model_dump_json(exclude=apart, exclude_none=True).encode()
+        digest = blake2b(body, digest_size=16).digest()
+        key = (topic or kind, moid)
+        if self._digests.get(key) != digest:
+            self._digests[key] = digest
+            yield News(kind, moid, name, fact)
+
+    def _states(self, kind: Kind) -> dict[str, Any]:
+        states: dict[Kind, dict[str, Any]] = {
+            "host": self._hosts,
+            "switch": self._switches,
+            "portgroup": self._portgroups,
+            "vm": self._vms,
+        }
+        return states[kind]
+
+
+def _assign(state: State | Place, fields: Mapping[str, object]) -> bool:
+    """Set fields; whether that changed anything. What would only be unset, and is lasting, stays (G4)."""
+    changed = False
+    for name, value in fields.items():
+        if getattr(state, name) != value and not (value is None and name in LASTING):
+            setattr(state, name, value)
+            changed = True
+    return changed
+
+
+def _new_state(kind: Kind, moid: str, finer: str) -> State:
+    match kind:
+        case "host":
+            return Host(moid)
+        case "switch":
+            return Switch(moid)
+        case "portgroup":
+            return Portgroup(moid, cast(NetworkKind, finer))
+        case "vm":
+            return Vm(moid)
