@@ -1,6 +1,7 @@
 -- What vCenters say, and what follows from it. Written by the allocator alone; anyone may read.
 -- Every fact table keeps the order (epoch, sequence) of the newest fact applied, and removed objects stay as
--- rows: a late, older fact must find that it is late.
+-- rows: a late, older fact must find that it is late. told_epoch and told_sequence are the order of the newest
+-- fact that described the object: a description that comes after the removal it precedes still fills the row.
 
 CREATE SCHEMA inventory;
 
@@ -23,6 +24,8 @@ CREATE TABLE inventory.host (
     moid text NOT NULL,
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
+    told_epoch bigint NOT NULL DEFAULT 0,
+    told_sequence bigint NOT NULL DEFAULT 0,
     observed_at timestamptz NOT NULL,
     removed boolean NOT NULL DEFAULT false,
     name text,
@@ -42,6 +45,8 @@ CREATE TABLE inventory.switch (
     moid text NOT NULL,
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
+    told_epoch bigint NOT NULL DEFAULT 0,
+    told_sequence bigint NOT NULL DEFAULT 0,
     observed_at timestamptz NOT NULL,
     removed boolean NOT NULL DEFAULT false,
     name text,
@@ -56,6 +61,8 @@ CREATE TABLE inventory.wire (
     moid text NOT NULL,
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
+    told_epoch bigint NOT NULL DEFAULT 0,
+    told_sequence bigint NOT NULL DEFAULT 0,
     observed_at timestamptz NOT NULL,
     retired boolean NOT NULL DEFAULT false,
     name text,
@@ -71,9 +78,16 @@ CREATE TABLE inventory.vm (
     moid text NOT NULL,
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
+    told_epoch bigint NOT NULL DEFAULT 0,
+    told_sequence bigint NOT NULL DEFAULT 0,
     observed_at timestamptz NOT NULL,
     removed boolean NOT NULL DEFAULT false,
     vm_id uuid, -- identity across vCenters: the instance UUID
+    appeared_at timestamptz, -- first fact about it here
+    gone_at timestamptz, -- newest removal heard of, even if it came back
+    gone_epoch bigint NOT NULL DEFAULT 0,
+    gone_sequence bigint NOT NULL DEFAULT 0,
+    shadow boolean NOT NULL DEFAULT false, -- a placeholder or a fault tolerance secondary
     name text,
     host text,
     power text,

@@ -1,1 +1,147 @@
--- The allocator's own state.
+-- The allocator's own state: what guests said, and what follows from it.
+
+-- Every fact that bears on which addresses a VM has, as the allocator reads it. In the common case, a fact newer
+-- than all before it, only `vm_head` is read; a late one makes the allocator fold the history again, so that
+-- what follows never depends on the order of arrival (G3).
+CREATE TABLE inventory.vm_history (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    observed_at timestamptz NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('vm', 'guest', 'removed')),
+    -- vm: wire by device key. guest: [address, prefix, gateway] by device key.
+    content jsonb,
+    PRIMARY KEY (vcenter_id, moid, epoch, sequence)
+);
+
+-- The end of each VM's history.
+CREATE TABLE inventory.vm_head (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    wires jsonb, -- null: no fact about the VM as hardware yet, or it is removed
+    report jsonb NOT NULL,
+    PRIMARY KEY (vcenter_id, moid)
+);
+
+-- The newest that Tools said, for people: silence shows here, but takes no address back (G4).
+CREATE TABLE inventory.guest (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    observed_at timestamptz NOT NULL,
+    tools text NOT NULL,
+    hostname text,
+    state jsonb NOT NULL, -- data of guest.addresses.changed
+    PRIMARY KEY (vcenter_id, moid)
+);
+
+-- "This address was seen on this port, on this wire, from then to then." Ended sightings stay: they are the
+-- evidence for additional wires, the ground of cool-downs, and the answer to "who had it on Tuesday".
+CREATE TABLE inventory.sighting (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    device_key integer NOT NULL, -- -1: Tools tell an address but no device
+    address inet NOT NULL,
+    wire_id uuid NOT NULL, -- all zeros: the port's network is not known
+    vm_id uuid,
+    port_id uuid,
+    prefix integer,
+    gateway inet,
+    first_seen timestamptz NOT NULL, -- on this wire
+    since timestamptz NOT NULL, -- without a break, on whatever wire
+    ended_at timestamptz,
+    -- It counts: the VM exists, and this is where it lives.
+    live boolean NOT NULL,
+    PRIMARY KEY (vcenter_id, moid, device_key, address, wire_id)
+);
+CREATE INDEX sighting_by_address ON inventory.sighting (address);
+CREATE INDEX sighting_by_wire ON inventory.sighting (wire_id, address);
+CREATE INDEX sighting_by_vm ON inventory.sighting (vm_id);
+CREATE INDEX sighting_by_port ON inventory.sighting (port_id) WHERE live;
+
+-- NIC records: what the platform vouches for.
+CREATE TABLE inventory.nic (
+    id uuid PRIMARY KEY,
+    port_id uuid NOT NULL UNIQUE,
+    vcenter_id uuid NOT NULL,
+    vm_id uuid NOT NULL,
+    vm_moid text NOT NULL,
+    vm_name text NOT NULL,
+    device_key integer NOT NULL,
+    label text NOT NULL,
+    mac macaddr,
+    wire_id uuid NOT NULL,
+    since timestamptz NOT NULL
+);
+CREATE INDEX nic_by_vm ON inventory.nic (vm_id);
+CREATE INDEX nic_by_wire ON inventory.nic (wire_id);
+
+CREATE TABLE inventory.nic_address (
+    nic_id uuid NOT NULL REFERENCES inventory.nic (id) ON DELETE CASCADE,
+    address inet NOT NULL,
+    scope_id uuid NOT NULL,
+    subnet_id uuid NOT NULL,
+    source text NOT NULL CHECK (source IN ('tools', 'fixed', 'reservation')),
+    since timestamptz NOT NULL,
+    PRIMARY KEY (nic_id, address)
+);
+CREATE INDEX nic_address_by_address ON inventory.nic_address (address);
+CREATE INDEX nic_address_by_subnet ON inventory.nic_address (subnet_id);
+
+-- Addresses of live ports that no NIC record can be made for. Only the ground of the verdict is kept; the
+-- sentence for people is made when asked for, with the names of the day.
+CREATE TABLE inventory.unmatched (
+    port_id uuid NOT NULL,
+    address inet NOT NULL,
+    scope_id uuid NOT NULL,
+    vcenter_id uuid NOT NULL,
+    vm_id uuid NOT NULL,
+    vm_moid text NOT NULL,
+    device_key integer NOT NULL,
+    wire_id uuid,
+    verdict text NOT NULL,
+    subnets uuid[] NOT NULL DEFAULT '{}',
+    rival_kind text, -- who holds the address instead
+    rival_id uuid,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (port_id, address)
+);
+CREATE INDEX unmatched_by_address ON inventory.unmatched (address);
+CREATE INDEX unmatched_by_vm ON inventory.unmatched (vm_id);
+CREATE INDEX unmatched_by_rival ON inventory.unmatched (rival_id);
+
+-- Open conflicts. A resolved one is an event in the log, not a row: whether it ever opened depends on the order
+-- in which facts arrived.
+CREATE TABLE inventory.conflict (
+    id uuid PRIMARY KEY,
+    scope_id uuid NOT NULL,
+    address inet NOT NULL,
+    holder_port uuid NOT NULL,
+    claimant_port uuid NOT NULL,
+    opened_at timestamptz NOT NULL
+);
+CREATE INDEX conflict_by_address ON inventory.conflict (address);
+
+-- What people said: addresses stated for a port (source fixed), and those a confirmed reservation brought
+-- (source reservation). Void for a VM that was removed after `at`.
+CREATE TABLE inventory.statement (
+    port_id uuid NOT NULL,
+    address inet NOT NULL,
+    source text NOT NULL CHECK (source IN ('fixed', 'reservation')),
+    vm_id uuid NOT NULL,
+    device_key integer NOT NULL,
+    scope_id uuid NOT NULL,
+    subnet_id uuid NOT NULL,
+    reservation uuid,
+    by text,
+    at timestamptz NOT NULL,
+    ended_at timestamptz, -- when its port went; null while it counts or waits for its port
+    PRIMARY KEY (port_id, address, source)
+);
+CREATE INDEX statement_by_address ON inventory.statement (address);
+CREATE INDEX statement_by_vm ON inventory.statement (vm_id);
+CREATE INDEX statement_by_reservation ON inventory.statement (reservation);
