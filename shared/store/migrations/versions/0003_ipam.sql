@@ -1,4 +1,7 @@
 -- The address ledger. Written through shared.ipam alone.
+--
+-- Locks, always taken in this order: scopes (advisory, shared by writers of addresses, exclusive for whoever
+-- creates or deletes a subnet), then subnet rows (FOR NO KEY UPDATE) in the order of their ids, then addresses.
 
 CREATE SCHEMA ipam;
 
@@ -6,6 +9,8 @@ CREATE TABLE ipam.scope (
     id uuid PRIMARY KEY,
     name text NOT NULL UNIQUE
 );
+-- The id is shared.model.identifiers.scope_id('default').
+INSERT INTO ipam.scope (id, name) VALUES ('f94aee8c-6a61-59b9-b852-17f41d02fd19', 'default');
 
 CREATE TABLE ipam.subnet (
     id uuid PRIMARY KEY,
@@ -28,12 +33,16 @@ CREATE TABLE ipam.subnet (
     revision integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
-    UNIQUE (scope_id, name)
+    UNIQUE (scope_id, name),
+    -- Subnets of one scope never overlap, so the greatest prefix not above an address is the only one that
+    -- can contain it: one step in this index.
+    UNIQUE (scope_id, prefix),
+    UNIQUE (id, scope_id)
 );
 CREATE INDEX subnet_by_prefix ON ipam.subnet USING gist (prefix inet_ops);
 CREATE INDEX subnet_by_default_wire ON ipam.subnet (default_wire);
 
--- What may be allocated, as the operator stated it.
+-- What may be allocated, as the operator stated it: inside the prefix, disjoint and not adjacent.
 CREATE TABLE ipam.subnet_range (
     subnet_id uuid NOT NULL REFERENCES ipam.subnet (id) ON DELETE CASCADE,
     first inet NOT NULL,
@@ -56,25 +65,254 @@ CREATE INDEX subnet_wire_by_wire ON ipam.subnet_wire (wire_id);
 CREATE TABLE ipam.address (
     scope_id uuid NOT NULL REFERENCES ipam.scope (id),
     address inet NOT NULL CHECK (masklen(address) = CASE family(address) WHEN 4 THEN 32 ELSE 128 END),
-    subnet_id uuid REFERENCES ipam.subnet (id),
+    -- The subnet of the scope that contains the address. It may be outside the subnet's ranges.
+    subnet_id uuid,
     -- nic: a NIC record. sighting: seen on a live port, no record (G7). reservation: held for a VM to come.
-    -- reserved: kept out by an operator. cooling: released, not to be re-used before `until`.
+    -- reserved: kept out by an operator. cooling: released, not to be re-used before `until`; holder_id is
+    -- the one that released it.
     holder_kind text NOT NULL CHECK (holder_kind IN ('nic', 'sighting', 'reservation', 'reserved', 'cooling')),
     holder_id uuid NOT NULL,
     since timestamptz NOT NULL,
-    until timestamptz,
+    until timestamptz CHECK (holder_kind <> 'cooling' OR until IS NOT NULL),
     note text,
-    PRIMARY KEY (scope_id, address)
+    PRIMARY KEY (scope_id, address),
+    FOREIGN KEY (subnet_id, scope_id) REFERENCES ipam.subnet (id, scope_id)
 );
 CREATE INDEX address_by_holder ON ipam.address (holder_id);
 CREATE INDEX address_by_subnet ON ipam.address (subnet_id, address);
 CREATE INDEX address_cooling ON ipam.address (subnet_id, until) WHERE holder_kind = 'cooling';
 
--- The complement of ipam.address within a subnet's ranges, as maximal intervals: the next free address is
--- the end of an index, however full or large the subnet.
+-- The complement of ipam.address within a subnet's ranges (less the gateway), as maximal intervals: the next
+-- free address is the end of an index, however full or large the subnet. The key is `last` because
+-- addresses are mostly taken from the low end: moving `first` then touches no index.
 CREATE TABLE ipam.free_interval (
     subnet_id uuid NOT NULL REFERENCES ipam.subnet (id) ON DELETE CASCADE,
     first inet NOT NULL,
     last inet NOT NULL CHECK (last >= first),
-    PRIMARY KEY (subnet_id, first)
-);
+    PRIMARY KEY (subnet_id, last)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+
+-- Waits for, and then holds to the end of the transaction, the right to write addresses of a scope
+-- (shared), or to change which subnets it has (exclusive). An advisory lock and not the scope's row: its
+-- queue is fair, so that steady writers never starve the operator who creates a subnet.
+CREATE FUNCTION ipam.lock_scope(scope uuid, exclusively boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    key constant bigint := hashtextextended('ipam.scope/' || scope, 0);
+BEGIN
+    IF exclusively THEN
+        PERFORM pg_advisory_xact_lock(key);
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(key);
+    END IF;
+END $$;
+
+-- Locks subnets against all other writers of their addresses, in the one order that can't deadlock.
+CREATE FUNCTION ipam.lock_subnets(ids uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM ipam.lock_scope(s.scope_id, false)
+    FROM (SELECT DISTINCT scope_id FROM ipam.subnet WHERE id = ANY (ids) ORDER BY scope_id) s;
+    PERFORM 1 FROM ipam.subnet WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
+END $$;
+
+-- The subnet of each address, NULL where none contains it; in the order of `addresses`.
+CREATE FUNCTION ipam.subnets_of(scope uuid, addresses inet[]) RETURNS uuid[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(CASE WHEN s.prefix >>= a.address THEN s.id END ORDER BY a.place), '{}')
+    FROM unnest(addresses) WITH ORDINALITY AS a (address, place)
+    LEFT JOIN LATERAL (
+        SELECT id, prefix FROM ipam.subnet
+        WHERE scope_id = scope AND prefix <= a.address ORDER BY prefix DESC LIMIT 1
+    ) s ON true
+$$;
+
+-- Locks what writing to `addresses` needs, then tells who holds each.
+CREATE FUNCTION ipam.examine(scope uuid, addresses inet[])
+RETURNS TABLE (
+    subnet_id uuid, cooldown_seconds integer, remembers boolean,
+    holder_kind text, holder_id uuid, since timestamptz, until timestamptz, note text
+) LANGUAGE plpgsql AS $$
+DECLARE
+    subnets uuid[];
+BEGIN
+    PERFORM ipam.lock_scope(scope, false);
+    subnets := ipam.subnets_of(scope, addresses);
+    PERFORM 1 FROM ipam.subnet s WHERE s.id = ANY (subnets) ORDER BY s.id FOR NO KEY UPDATE;
+    -- The subnet's lock stands for its addresses; those of no subnet are locked one by one.
+    PERFORM 1 FROM ipam.address a
+    WHERE a.scope_id = scope AND a.subnet_id IS NULL
+      AND a.address IN (SELECT c.address FROM unnest(addresses, subnets) AS c (address, subnet)
+                        WHERE c.subnet IS NULL)
+    ORDER BY a.address FOR UPDATE;
+    RETURN QUERY
+        SELECT c.subnet, s.cooldown_seconds, s.allocation_order = 'longest_unused',
+               a.holder_kind, a.holder_id, a.since, a.until, a.note
+        FROM unnest(addresses, subnets) WITH ORDINALITY AS c (address, subnet, place)
+        LEFT JOIN ipam.subnet s ON s.id = c.subnet
+        LEFT JOIN ipam.address a ON a.scope_id = scope AND a.address = c.address
+        ORDER BY c.place;
+END $$;
+
+-- Whether an address is in the subnet's ranges and not its gateway, held or not.
+CREATE FUNCTION ipam.may_be_allocated(subnet uuid, candidate inet) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM ipam.subnet s JOIN ipam.subnet_range r ON r.subnet_id = s.id
+        WHERE s.id = subnet AND s.gateway IS DISTINCT FROM candidate AND candidate BETWEEN r.first AND r.last
+    )
+$$;
+
+-- Free intervals follow the rows of ipam.address, whoever writes those.
+
+CREATE FUNCTION ipam.withdraw_free() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    subnets constant uuid[] := ARRAY(SELECT DISTINCT t.subnet_id FROM taken t WHERE t.subnet_id IS NOT NULL);
+BEGIN
+    IF subnets = '{}' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM 1 FROM ipam.subnet s WHERE s.id = ANY (subnets) ORDER BY s.id FOR NO KEY UPDATE;
+    -- An interval falls into the pieces before each taken address, which get rows of their own, and the
+    -- piece behind the last one, which keeps the interval's row: both have the same `last`.
+    WITH hit AS (
+        SELECT t.subnet_id, t.address, f.first, f.last,
+               lag(t.address) OVER following AS previous, lead(t.address) OVER following AS next
+        FROM taken t
+        CROSS JOIN LATERAL (
+            SELECT i.first, i.last FROM ipam.free_interval i
+            WHERE i.subnet_id = t.subnet_id AND i.last >= t.address ORDER BY i.last LIMIT 1
+        ) f
+        WHERE f.first <= t.address
+        WINDOW following AS (PARTITION BY t.subnet_id, f.last ORDER BY t.address)
+    ), shortened AS (
+        UPDATE ipam.free_interval i SET first = h.address + 1
+        FROM hit h
+        WHERE h.next IS NULL AND h.address < h.last AND i.subnet_id = h.subnet_id AND i.last = h.last
+    ), ended AS (
+        DELETE FROM ipam.free_interval i USING hit h
+        WHERE h.next IS NULL AND h.address = h.last AND i.subnet_id = h.subnet_id AND i.last = h.last
+    )
+    INSERT INTO ipam.free_interval (subnet_id, first, last)
+    SELECT p.subnet_id, p.first, p.address - 1
+    FROM (SELECT h.subnet_id, h.address, coalesce(h.previous + 1, h.first) AS first FROM hit h) p
+    WHERE p.first < p.address;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION ipam.restore_free() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    subnets constant uuid[] := ARRAY(SELECT DISTINCT g.subnet_id FROM gone g WHERE g.subnet_id IS NOT NULL);
+BEGIN
+    IF subnets = '{}' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM 1 FROM ipam.subnet s WHERE s.id = ANY (subnets) ORDER BY s.id FOR NO KEY UPDATE;
+    -- Freed addresses and the intervals that touch them merge into islands. An island that ends where an
+    -- interval ended keeps that interval's row; the other rows go.
+    WITH freed AS (
+        SELECT g.subnet_id, g.address,
+               CASE WHEN g.address > r.first THEN g.address - 1 END AS before,
+               CASE WHEN g.address < r.last THEN g.address + 1 END AS after
+        FROM gone g
+        JOIN ipam.subnet s ON s.id = g.subnet_id AND s.gateway IS DISTINCT FROM g.address
+        CROSS JOIN LATERAL (
+            SELECT x.first, x.last FROM ipam.subnet_range x
+            WHERE x.subnet_id = g.subnet_id AND x.first <= g.address ORDER BY x.first DESC LIMIT 1
+        ) r
+        WHERE g.address <= r.last
+    ), touching AS (
+        SELECT i.subnet_id, i.first, i.last
+        FROM freed d JOIN ipam.free_interval i ON i.subnet_id = d.subnet_id AND i.last = d.before
+        UNION
+        SELECT d.subnet_id, n.first, n.last
+        FROM freed d
+        CROSS JOIN LATERAL (
+            SELECT i.first, i.last FROM ipam.free_interval i
+            WHERE i.subnet_id = d.subnet_id AND i.last >= d.after ORDER BY i.last LIMIT 1
+        ) n
+        WHERE n.first = d.after
+    ), piece AS (
+        SELECT subnet_id, address AS first, address AS last FROM freed
+        UNION ALL SELECT subnet_id, first, last FROM touching
+    ), marked AS (
+        SELECT p.*, p.first IS DISTINCT FROM lag(p.last) OVER ordered + 1 AS opens
+        FROM piece p WINDOW ordered AS (PARTITION BY p.subnet_id ORDER BY p.first)
+    ), numbered AS (
+        SELECT m.*, count(*) FILTER (WHERE m.opens) OVER (PARTITION BY m.subnet_id ORDER BY m.first) AS island
+        FROM marked m
+    ), island AS (
+        SELECT n.subnet_id, min(n.first) AS first, max(n.last) AS last FROM numbered n
+        GROUP BY n.subnet_id, n.island
+    ), grown AS (
+        UPDATE ipam.free_interval i SET first = d.first
+        FROM island d JOIN touching t ON t.subnet_id = d.subnet_id AND t.last = d.last
+        WHERE i.subnet_id = d.subnet_id AND i.last = d.last
+    ), absorbed AS (
+        DELETE FROM ipam.free_interval i USING touching t
+        WHERE i.subnet_id = t.subnet_id AND i.last = t.last
+          AND NOT EXISTS (SELECT FROM island d WHERE d.subnet_id = t.subnet_id AND d.last = t.last)
+    )
+    INSERT INTO ipam.free_interval (subnet_id, first, last)
+    SELECT d.subnet_id, d.first, d.last FROM island d
+    WHERE NOT EXISTS (SELECT FROM touching t WHERE t.subnet_id = d.subnet_id AND t.last = d.last);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER address_taken AFTER INSERT ON ipam.address
+    REFERENCING NEW TABLE AS taken FOR EACH STATEMENT EXECUTE FUNCTION ipam.withdraw_free();
+CREATE TRIGGER address_gone AFTER DELETE ON ipam.address
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ipam.restore_free();
+
+-- Works the free intervals of a subnet out anew: for a new subnet, changed ranges or a changed gateway.
+CREATE FUNCTION ipam.rebuild_free(subnet uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM ipam.free_interval WHERE subnet_id = subnet;
+    WITH taken AS (
+        SELECT address FROM ipam.address WHERE subnet_id = subnet
+        UNION
+        SELECT gateway FROM ipam.subnet WHERE id = subnet AND gateway IS NOT NULL
+    ), inside AS (
+        SELECT r.first, r.last, t.address, lag(t.address) OVER (PARTITION BY r.first ORDER BY t.address) AS previous
+        FROM ipam.subnet_range r JOIN taken t ON t.address BETWEEN r.first AND r.last
+        WHERE r.subnet_id = subnet
+    ), behind AS (
+        SELECT r.first, r.last, max(i.address) AS highest
+        FROM ipam.subnet_range r LEFT JOIN inside i ON i.first = r.first
+        WHERE r.subnet_id = subnet
+        GROUP BY r.first, r.last
+    )
+    INSERT INTO ipam.free_interval (subnet_id, first, last)
+    SELECT subnet, p.start, p.address - 1
+    FROM (SELECT coalesce(previous + 1, first) AS start, address FROM inside) p
+    WHERE p.start < p.address
+    UNION ALL
+    SELECT subnet, CASE WHEN highest IS NULL THEN first ELSE highest + 1 END, last
+    FROM behind
+    WHERE highest IS NULL OR highest < last;
+END $$;
+
+-- Forgets addresses of a subnet whose rest ended by `now`, the longest rested first, at most `most` of
+-- them, and tells how many. A subnet that hands out the longest unused address keeps those it may hand out.
+CREATE FUNCTION ipam.reclaim(subnet uuid, now timestamptz, most integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    rested inet[];
+BEGIN
+    SELECT array_agg(c.address) INTO rested FROM (
+        SELECT a.address
+        FROM ipam.subnet s JOIN ipam.address a ON a.subnet_id = s.id
+        WHERE s.id = subnet AND a.holder_kind = 'cooling' AND a.until <= now
+          AND (s.allocation_order <> 'longest_unused' OR NOT ipam.may_be_allocated(s.id, a.address))
+        ORDER BY a.until LIMIT most
+    ) c;
+    IF rested IS NOT NULL THEN
+        DELETE FROM ipam.address a USING ipam.subnet s
+        WHERE s.id = subnet AND a.scope_id = s.scope_id AND a.address = ANY (rested);
+    END IF;
+    RETURN coalesce(cardinality(rested), 0);
+END $$;
+
+-- Locks a subnet for an allocation, takes back what has rested, and tells what deciding needs.
+CREATE FUNCTION ipam.open_for_allocation(subnet uuid, now timestamptz, most integer)
+RETURNS SETOF ipam.subnet LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM ipam.lock_subnets(ARRAY[subnet]);
+    PERFORM ipam.reclaim(subnet, now, most);
+    RETURN QUERY SELECT * FROM ipam.subnet WHERE id = subnet;
+END $$;

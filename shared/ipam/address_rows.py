@@ -1,0 +1,106 @@
+"""The rows of the ledger: examined under lock, inserted, changed and deleted in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from shared.ipam.connection import Connection
+from shared.ipam.domain import Held, Holder
+from shared.ipam.domain.claims import Place
+
+_NEW_ROWS = """
+    unnest($2::inet[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[], $8::text[])
+    AS r (address, subnet_id, holder_kind, holder_id, since, until, note)
+"""
+
+
+async def examine(
+    conn: Connection, scope: UUID, addresses: Iterable[str]
+) -> tuple[dict[str, Place], dict[str, Held]]:
+    """Lock `addresses` for writing; where each belongs, and who holds it, by address."""
+    asked = list(dict.fromkeys(addresses))
+    rows = await conn.fetch("SELECT * FROM ipam.examine($1, $2::inet[])", scope, asked)
+    places: dict[str, Place] = {}
+    held: dict[str, Held] = {}
+    for address, row in zip(asked, rows, strict=True):
+        cooldown = timedelta(seconds=row["cooldown_seconds"] or 0)
+        places[address] = Place(row["subnet_id"], cooldown, bool(row["remembers"]))
+        if row["holder_id"] is not None:
+            holder = Holder(row["holder_kind"], row["holder_id"])
+            held[address] = Held(
+                scope, address, holder, row["subnet_id"], row["since"], row["until"], row["note"]
+            )
+    return places, held
+
+
+async def insert(conn: Connection, scope: UUID, rows: Sequence[Held]) -> set[str]:
+    """Insert `rows`, in the order of their addresses; the addresses that nobody else was faster to take."""
+    if not rows:
+        return set()
+    inserted = await conn.fetch(
+        f"""
+        INSERT INTO ipam.address AS a
+            (scope_id, address, subnet_id, holder_kind, holder_id, since, until, note)
+        SELECT $1, r.address, r.subnet_id, r.holder_kind, r.holder_id, r.since, r.until, r.note
+        FROM {_NEW_ROWS} ORDER BY r.address
+        ON CONFLICT (scope_id, address) DO NOTHING
+        RETURNING a.address
+        """,  # noqa: S608  only constants of ours are put in
+        scope,
+        *_columns(rows),
+    )
+    return {str(row["address"]) for row in inserted}
+
+
+async def change(conn: Connection, scope: UUID, rows: Sequence[Held]) -> None:
+    """Give addresses that are in the ledger, and locked, the holders and times of `rows`."""
+    if rows:
+        await conn.execute(
+            f"""
+            UPDATE ipam.address a SET
+                holder_kind = r.holder_kind, holder_id = r.holder_id,
+                since = r.since, until = r.until, note = r.note
+            FROM {_NEW_ROWS}
+            WHERE a.scope_id = $1 AND a.address = r.address
+            """,  # noqa: S608  as above
+            scope,
+            *_columns(rows),
+        )
+
+
+async def delete(conn: Connection, scope: UUID, addresses: Iterable[str]) -> None:
+    """Take addresses out of the ledger; they are free from now on."""
+    gone = list(addresses)
+    if gone:
+        await conn.execute(
+            "DELETE FROM ipam.address WHERE scope_id = $1 AND address = ANY ($2::inet[])", scope, gone
+        )
+
+
+def held_from(row: asyncpg.Record) -> Held:
+    """The row of the ledger in a record of all its columns."""
+    return Held(
+        scope=row["scope_id"],
+        address=str(row["address"]),
+        holder=Holder(row["holder_kind"], row["holder_id"]),
+        subnet=row["subnet_id"],
+        since=row["since"],
+        until=row["until"],
+        note=row["note"],
+    )
+
+
+def _columns(rows: Sequence[Held]) -> tuple[list[object], ...]:
+    return (
+        [row.address for row in rows],
+        [row.subnet for row in rows],
+        [row.holder.kind for row in rows],
+        [row.holder.id for row in rows],
+        [row.since for row in rows],
+        [row.until for row in rows],
+        [row.note for row in rows],
+    )

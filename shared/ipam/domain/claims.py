@@ -1,0 +1,177 @@
+"""Who gets an address: claims and releases judged against who holds it now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from shared.model.addresses import parse_address
+
+HolderKind = Literal["nic", "sighting", "reservation", "reserved", "cooling"]
+
+
+def _canonical(holder: Claim | Release) -> None:
+    # Rows are told apart by their address's text, so one spelling only.
+    object.__setattr__(holder, "address", str(parse_address(holder.address)))
+
+
+class Holder(NamedTuple):
+    """Who holds an address: a NIC record, a sighting, a reservation, or an operator ("reserved").
+
+    "cooling" is no live holder: `id` is then the one that released the address.
+    """
+
+    kind: HolderKind
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`holder` wants `address`, and has it since `since` (the time of the event that says so).
+
+    `instead_of` allows taking it over from exactly that holder: a NIC record from the sighting of its own
+    port and back, or from the reservation that it confirms; a reservation from its own cooling. `until` is
+    for reservations: when they end.
+    """
+
+    address: str
+    holder: Holder
+    since: datetime
+    note: str | None = None
+    instead_of: Holder | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _canonical(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`holder` no longer has `address` since `at`, the time of the event that says so."""
+
+    address: str
+    holder: Holder
+    at: datetime
+
+    def __post_init__(self) -> None:
+        _canonical(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One row of the ledger. While it cools, `since` is the release and `until` the end of the rest."""
+
+    scope: UUID
+    address: str
+    holder: Holder
+    subnet: UUID | None
+    since: datetime
+    until: datetime | None = None
+    note: str | None = None
+
+
+class Place(NamedTuple):
+    """What the ledger knows of an address before it is written to."""
+
+    subnet: UUID | None
+    cooldown: timedelta
+    """How long the subnet lets a released address rest."""
+    remembers: bool
+    """The subnet hands out the longest unused address: what was released stays on record."""
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What came of claims or releases, and how the rows of the ledger are to change for it."""
+
+    granted: list[Claim] = field(default_factory=list)
+    refused: list[tuple[Claim, Holder]] = field(default_factory=list)
+    released: list[Release] = field(default_factory=list)
+    not_held: list[tuple[Release, Holder | None]] = field(default_factory=list)
+    inserts: list[Held] = field(default_factory=list)
+    updates: list[Held] = field(default_factory=list)
+    deletes: list[str] = field(default_factory=list)
+
+
+def settle(
+    scope: UUID, claims: Sequence[Claim], places: Mapping[str, Place], now_held: Mapping[str, Held]
+) -> Settlement:
+    """Judge `claims` in their order; the first one to a free address gets it, later ones see its holder."""
+    held = dict(now_held)
+    settlement = Settlement()
+    for claim in claims:
+        current = held.get(claim.address)
+        if current is not None and current.holder == claim.holder:
+            settlement.granted.append(claim)
+        elif current is None or _gives_way(current, claim):
+            settlement.granted.append(claim)
+            held[claim.address] = _row(scope, claim, places[claim.address].subnet)
+        else:
+            settlement.refused.append((claim, current.holder))
+    _note_changes(settlement, now_held, held)
+    return settlement
+
+
+def settle_releases(
+    releases: Sequence[Release],
+    places: Mapping[str, Place],
+    now_held: Mapping[str, Held],
+    *,
+    cooldown: bool,
+) -> Settlement:
+    """Judge `releases` in their order. Who does not hold an address can't release it, early or late."""
+    held: dict[str, Held | None] = dict(now_held)
+    settlement = Settlement()
+    for release in releases:
+        current = held.get(release.address)
+        if current is None or current.holder != release.holder or current.holder.kind == "cooling":
+            settlement.not_held.append((release, None if current is None else current.holder))
+            continue
+        settlement.released.append(release)
+        held[release.address] = _cooling(current, release, places[release.address]) if cooldown else None
+    _note_changes(settlement, now_held, held)
+    return settlement
+
+
+def _gives_way(current: Held, claim: Claim) -> bool:
+    if current.holder == claim.instead_of:
+        return True
+    if current.holder.kind != "cooling":
+        return False
+    # Who is seen with an address has it, rested or not; only a VM to come must wait.
+    return claim.holder.kind != "reservation" or (current.until is not None and current.until <= claim.since)
+
+
+def _row(scope: UUID, claim: Claim, subnet: UUID | None) -> Held:
+    return Held(scope, claim.address, claim.holder, subnet, claim.since, claim.until, claim.note)
+
+
+def _cooling(current: Held, release: Release, place: Place) -> Held | None:
+    if place.subnet is None or (not place.cooldown and not place.remembers):
+        return None
+    return Held(
+        scope=current.scope,
+        address=current.address,
+        holder=Holder("cooling", release.holder.id),
+        subnet=place.subnet,
+        since=release.at,
+        until=release.at + place.cooldown,
+        note=f"released by {release.holder.kind}",
+    )
+
+
+def _note_changes(
+    settlement: Settlement, before: Mapping[str, Held], after: Mapping[str, Held | None]
+) -> None:
+    for address, row in after.items():
+        old = before.get(address)
+        if row is None:
+            if old is not None:
+                settlement.deletes.append(address)
+        elif old is None:
+            settlement.inserts.append(row)
+        elif old != row:
+            settlement.updates.append(row)
