@@ -16,6 +16,9 @@ from shared.runtime.errors import ConflictError, PatchbayError, PermanentError, 
 CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
 
+JSONB_VERSION = b"\x01"
+"""The first byte of jsonb on the wire."""
+
 CONFLICTS: tuple[type[asyncpg.PostgresError], ...] = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
@@ -23,6 +26,8 @@ CONFLICTS: tuple[type[asyncpg.PostgresError], ...] = (
     asyncpg.ExclusionViolationError,
     asyncpg.LockNotAvailableError,
 )
+"""Somebody else wrote what we wanted to write, or wanted the same at the same time."""
+
 STARTING: tuple[type[BaseException], ...] = (
     asyncpg.CannotConnectNowError,
     asyncpg.PostgresConnectionError,
@@ -88,13 +93,25 @@ def server_settings(name: str) -> dict[str, str]:
 
 
 async def prepare(connection: asyncpg.Connection[Any]) -> None:
-    """Teach a new connection our types."""
-    for kind in ("json", "jsonb"):
-        await connection.set_type_codec(kind, encoder=_encode_json, decoder=json.loads, schema="pg_catalog")
+    """Teach a new connection our types. In binary form, so that COPY takes them too."""
+    await connection.set_type_codec(
+        "json", encoder=_json, decoder=json.loads, schema="pg_catalog", format="binary"
+    )
+    await connection.set_type_codec(
+        "jsonb", encoder=_to_jsonb, decoder=_from_jsonb, schema="pg_catalog", format="binary"
+    )
 
 
-def _encode_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _to_jsonb(value: object) -> bytes:
+    return JSONB_VERSION + _json(value)
+
+
+def _from_jsonb(data: bytes) -> Any:
+    return json.loads(data[1:])
 
 
 @asynccontextmanager
