@@ -1,0 +1,195 @@
+"""What a decision looks at: vCenters, hosts with their load, wires and subnets, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from shared.events.inventory import HostChanged, HostPortgroup, HostSwitch, PortgroupChanged, Vlan
+from shared.events.subnet import Route
+from shared.model.addresses import IPNetwork
+from shared.model.identifiers import wire_id
+
+Role = Literal["default", "pinned", "detected", "denied"]
+"""What a wire is to a subnet."""
+
+
+class HostKey(NamedTuple):
+    """A host: managed object ids are unique only inside a vCenter."""
+
+    vcenter: UUID
+    moid: str
+
+
+class Load(NamedTuple):
+    """What VMs and reservations take of a host: configured CPUs and memory in MiB."""
+
+    cpus: int
+    memory_mb: int
+
+
+NO_LOAD = Load(0, 0)
+
+
+class Links(NamedTuple):
+    """Uplinks of a switch on one host, by device name, with and without link."""
+
+    alive: tuple[str, ...]
+    down: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VcenterFacts:
+    """A vCenter and how far its facts reach."""
+
+    id: UUID
+    name: str
+    state: str
+    detail: str | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What decides about a host, taken from its newest fact. `cpu_cores` and `memory_mb` are physical."""
+
+    key: HostKey
+    name: str
+    datacenter: str | None
+    datacenter_name: str | None
+    cluster: str | None
+    cluster_name: str | None
+    resource_pool: str | None
+    connection: str
+    maintenance: bool
+    cpu_cores: int | None
+    memory_mb: int | None
+    standard_links: Mapping[str, Links] = field(default_factory=dict)
+    """By name of the standard port group."""
+    distributed_links: Mapping[str, Links] = field(default_factory=dict)
+    """By UUID of the distributed switch."""
+
+    @property
+    def id(self) -> str:
+        """For rulings: unique over all vCenters."""
+        return f"{self.key.vcenter}/{self.key.moid}"
+
+
+@dataclass(frozen=True, slots=True)
+class WireFacts:
+    """A port group as a NIC may be connected to it."""
+
+    id: UUID
+    vcenter: UUID
+    network: str
+    name: str
+    kind: Literal["standard", "distributed", "opaque"]
+    vlan: Vlan
+    hosts: frozenset[str]
+    uplink: bool = False
+    retired: bool = False
+    switch_uuid: str | None = None
+    portgroup_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetFacts:
+    """A subnet, the wires it lives on, and whether an address can be had now."""
+
+    id: UUID
+    scope_id: UUID
+    scope: str
+    name: str
+    prefix: IPNetwork
+    roles: Mapping[UUID, Role]
+    has_free: bool
+    auto_allocate: bool = True
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    domain: str | None = None
+    ntp: tuple[str, ...] = ()
+    mtu: int | None = None
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(slots=True)
+class World:
+    """All that placement knows at one moment. `loads` grows as a batch of requests is decided."""
+
+    vcenters: Mapping[UUID, VcenterFacts]
+    hosts: Mapping[HostKey, HostFacts]
+    loads: dict[HostKey, Load]
+    wires: Mapping[UUID, WireFacts]
+    subnets: Mapping[UUID, SubnetFacts]
+
+    def load(self, key: HostKey) -> Load:
+        """What is taken of a host."""
+        return self.loads.get(key, NO_LOAD)
+
+    def add_load(self, key: HostKey, cpus: int, memory_mb: int) -> None:
+        """Count a VM that is about to be placed."""
+        load = self.load(key)
+        self.loads[key] = Load(load.cpus + cpus, load.memory_mb + memory_mb)
+
+
+def host_facts(event: HostChanged) -> HostFacts:
+    """The host of a fact, with the state of the uplinks behind each of its port groups."""
+    link = {pnic.device: pnic.link_mbps is not None for pnic in event.pnics}
+    switches = {switch.name: switch for switch in event.switches if switch.kind == "standard"}
+    return HostFacts(
+        key=HostKey(event.vcenter, event.moid),
+        name=event.name,
+        datacenter=event.datacenter,
+        datacenter_name=event.datacenter_name,
+        cluster=event.cluster,
+        cluster_name=event.cluster_name,
+        resource_pool=event.resource_pool,
+        connection=event.connection,
+        maintenance=event.maintenance,
+        cpu_cores=event.cpu_cores,
+        memory_mb=event.memory_mb,
+        standard_links={
+            group.name: _links(_used_uplinks(group, switches[group.switch]), link)
+            for group in event.portgroups
+            if group.switch in switches
+        },
+        distributed_links={
+            switch.uuid: _links(switch.pnics, link)
+            for switch in event.switches
+            if switch.kind == "distributed" and switch.uuid is not None
+        },
+    )
+
+
+def _used_uplinks(group: HostPortgroup, switch: HostSwitch) -> tuple[str, ...]:
+    """Adapters of the switch that the port group's teaming leaves in use."""
+    if group.teaming is None or not (group.teaming.active or group.teaming.standby):
+        return switch.pnics
+    used = {*group.teaming.active, *group.teaming.standby}
+    return tuple(pnic for pnic in switch.pnics if pnic in used)
+
+
+def _links(pnics: tuple[str, ...], link: Mapping[str, bool]) -> Links:
+    # An adapter that the host does not list cannot be called dead.
+    alive = tuple(pnic for pnic in pnics if link.get(pnic, True))
+    return Links(alive, tuple(pnic for pnic in pnics if pnic not in alive))
+
+
+def wire_facts(event: PortgroupChanged, *, retired: bool = False) -> WireFacts:
+    """The wire of a port group's fact."""
+    return WireFacts(
+        id=wire_id(event.vcenter, event.moid),
+        vcenter=event.vcenter,
+        network=event.moid,
+        name=event.name,
+        kind=event.kind,
+        vlan=event.vlan,
+        hosts=frozenset(event.hosts),
+        uplink=event.uplink,
+        retired=retired,
+        switch_uuid=event.switch_uuid,
+        portgroup_key=event.key,
+    )

@@ -1,0 +1,53 @@
+"""Events and answers on their way out: through the outbox, in the transaction that they tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from shared.events.base import Event
+from shared.events.commands import CommandReplied, Complaint
+from shared.events.envelope import Envelope, event_id, wrap
+from shared.runtime.consuming import Received
+from shared.runtime.publishing import message_of
+from shared.store.outbox import enqueue
+from shared.store.pool import Connection
+
+SOURCE = "placement"
+_E = TypeVar("_E", bound=Event)
+
+
+def wrapped(event: _E, time: datetime, cause: Envelope[Event] | None, *parts: object) -> Envelope[_E]:
+    """The event with the id that it has however often it is said."""
+    return wrap(event, source=SOURCE, time=time, id=event_id(event, *parts), cause=cause)
+
+
+def replied(
+    received: Received,
+    now: datetime,
+    *,
+    result: dict[str, object] | None = None,
+    complaint: Complaint | None = None,
+) -> Envelope[CommandReplied]:
+    """The answer to a command: its result, or what stood against it."""
+    reply = CommandReplied(command=received.envelope.type, result=result, complaint=complaint)
+    return wrap(reply, source=SOURCE, time=now, cause=received.envelope)
+
+
+async def publish(conn: Connection, envelopes: Iterable[Envelope[Event]]) -> None:
+    """Let events out with the transaction that they tell of."""
+    messages = [message_of(envelope) for envelope in envelopes]
+    if messages:
+        await enqueue(conn, messages)
+
+
+async def reply(conn: Connection, received: Received, envelope: Envelope[Event]) -> None:
+    """Send an answer to who asked, if an address for it was given."""
+    question = received.delivery.message
+    if question.reply_to is None:
+        return
+    correlation = question.correlation_id or received.envelope.correlationid or received.envelope.id
+    message = replace(message_of(envelope), routing_key=question.reply_to, correlation_id=correlation)
+    await enqueue(conn, [message], to_queue=True)

@@ -1,0 +1,265 @@
+"""Rows of the schema `placement`: answered requests and reservations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from services.placement.domain.finding import Finding, rulings
+from services.placement.domain.recognising import Expected, How, State
+from services.placement.domain.world import HostKey
+from shared.events.placement import PlacedNic, VmCreatePlaced, VmCreateRefused, VmCreateRequested
+from shared.store.pool import Connection
+
+Answer = VmCreatePlaced | VmCreateRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """One row: what is held for a VM to come, and what became of it."""
+
+    id: UUID
+    request_id: str
+    state: State
+    vcenter: UUID
+    host: str
+    name: str
+    name_was_free: bool
+    cpus: int
+    memory_mb: int
+    nics: tuple[PlacedNic, ...]
+    created_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    note: str | None
+    vm: UUID | None
+    vm_moid: str | None
+    recognised_by: How | None
+
+    def expected(self) -> Expected:
+        """The part that VMs are recognised by."""
+        return Expected(
+            id=self.id,
+            request_id=self.request_id,
+            state=self.state,
+            vcenter=self.vcenter,
+            name=self.name,
+            name_was_free=self.name_was_free,
+            created_at=self.created_at,
+            nics=self.nics,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that was answered, as it is kept."""
+
+    request: VmCreateRequested
+    fingerprint: str
+    answer: Answer
+    findings: tuple[Finding, ...]
+    at: datetime
+
+
+def reservation_from(row: Any) -> Reservation:
+    """The reservation in a row of placement.reservation."""
+    values = {name: row[name] for name in Reservation.__dataclass_fields__ if name in row}
+    values |= {"vcenter": row["vcenter_id"], "vm": row["vm_id"]}
+    values["nics"] = tuple(PlacedNic.model_validate(nic) for nic in row["nics"])
+    return Reservation(**values)
+
+
+def answer_from(outcome: str, data: Any) -> Answer:
+    """The stored answer as the event it was."""
+    model = VmCreatePlaced if outcome == "placed" else VmCreateRefused
+    return model.model_validate(data)
+
+
+async def lock_requests(conn: Connection, request_ids: Sequence[str]) -> None:
+    """Let nobody else answer these requests until the transaction ends."""
+    await _lock(conn, [f"placement.request/{request_id}" for request_id in request_ids])
+
+
+async def lock_hosts(conn: Connection, hosts: Sequence[HostKey]) -> None:
+    """Let nobody else place on these hosts until the transaction ends. After requests, before subnets."""
+    await _lock(conn, [f"placement.host/{host.vcenter}/{host.moid}" for host in hosts])
+
+
+async def _lock(conn: Connection, names: Sequence[str]) -> None:
+    keys = {
+        int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True) for name in names
+    }
+    # One order for everybody, or two processes wait for each other.
+    for key in sorted(keys):
+        await conn.execute("SELECT pg_advisory_xact_lock($1)", key)
+
+
+async def stored(conn: Connection, request_ids: Sequence[str]) -> dict[str, tuple[str, Answer, datetime]]:
+    """Fingerprint, answer and time of those requests that were answered before."""
+    rows = await conn.fetch(
+        "SELECT request_id, fingerprint, outcome, answer, answered_at FROM placement.request"
+        " WHERE request_id = ANY ($1::text[])",
+        list(request_ids),
+    )
+    return {
+        row["request_id"]: (
+            row["fingerprint"],
+            answer_from(row["outcome"], row["answer"]),
+            row["answered_at"],
+        )
+        for row in rows
+    }
+
+
+async def save_answers(conn: Connection, answered: Sequence[Answered]) -> None:
+    """Keep answers, with every ruling."""
+    await conn.executemany(
+        "INSERT INTO placement.request"
+        " (request_id, fingerprint, body, outcome, answer, findings, answered_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        [
+            (
+                item.request.request_id,
+                item.fingerprint,
+                item.request.model_dump(mode="json"),
+                "placed" if isinstance(item.answer, VmCreatePlaced) else "refused",
+                item.answer.model_dump(mode="json"),
+                [ruling.model_dump(mode="json") for ruling in rulings(item.findings)],
+                item.at,
+            )
+            for item in answered
+        ],
+    )
+
+
+async def save_reservations(conn: Connection, placed: Sequence[VmCreatePlaced], at: datetime) -> None:
+    """Keep the reservations of answers; their addresses are in the ledger already."""
+    await conn.executemany(
+        """
+        INSERT INTO placement.reservation (
+            id, request_id, state, vcenter_id, host, name, name_was_free, cpus, memory_mb, nics,
+            created_at, expires_at)
+        VALUES ($1, $2, 'held', $3, $4, $5,
+            NOT EXISTS (SELECT FROM inventory.vm v WHERE v.name = $5 AND v.vcenter_id = $3 AND NOT v.removed),
+            $6, $7, $8, $9, $10)
+        """,
+        [
+            (
+                answer.reservation,
+                answer.request_id,
+                answer.vcenter,
+                answer.host,
+                answer.name,
+                answer.cpus,
+                answer.memory_mb,
+                [nic.model_dump(mode="json") for nic in answer.nics],
+                at,
+                answer.expires_at,
+            )
+            for answer in placed
+        ],
+    )
+    await conn.executemany(
+        "INSERT INTO placement.reservation_mac (reservation_id, nic, mac) VALUES ($1, $2, $3)",
+        [(answer.reservation, nic.index, nic.mac) for answer in placed for nic in answer.nics if nic.mac],
+    )
+
+
+async def macs_in_use(conn: Connection, macs: Sequence[str]) -> set[str]:
+    """Those of `macs` that a VM's port has, or a reservation that is not over."""
+    rows = await conn.fetch(
+        """
+        SELECT mac::text AS mac FROM inventory.port WHERE mac = ANY ($1::macaddr[])
+        UNION SELECT mac::text FROM placement.reservation_mac WHERE live AND mac = ANY ($1::macaddr[])
+        """,
+        list(macs),
+    )
+    return {row["mac"] for row in rows}
+
+
+async def lock_reservation(conn: Connection, identity: UUID) -> Reservation | None:
+    """The reservation, locked until the transaction ends."""
+    row = await conn.fetchrow("SELECT * FROM placement.reservation WHERE id = $1 FOR UPDATE", identity)
+    return None if row is None else reservation_from(row)
+
+
+async def lock_due(conn: Connection, now: datetime, limit: int) -> list[Reservation]:
+    """Held reservations whose time is over and that nobody else is busy with, locked."""
+    rows = await conn.fetch(
+        "SELECT * FROM placement.reservation WHERE state = 'held' AND expires_at <= $1"
+        " ORDER BY expires_at, id LIMIT $2 FOR UPDATE SKIP LOCKED",
+        now,
+        limit,
+    )
+    return [reservation_from(row) for row in rows]
+
+
+async def lock_matching(
+    conn: Connection, ids: Sequence[UUID], macs: Sequence[str], names: Sequence[str]
+) -> list[Reservation]:
+    """Reservations that VMs with these ids, MACs or names may be the answer to, locked; mostly none."""
+    rows = await conn.fetch(
+        """
+        SELECT * FROM placement.reservation
+        WHERE state IN ('held', 'expired') AND id IN (
+            SELECT id FROM placement.reservation WHERE id = ANY ($1::uuid[])
+            UNION SELECT reservation_id FROM placement.reservation_mac WHERE mac = ANY ($2::macaddr[])
+            UNION SELECT id FROM placement.reservation WHERE state = 'held' AND name = ANY ($3::text[])
+        )
+        ORDER BY id FOR UPDATE
+        """,
+        list(ids),
+        list(macs),
+        list(names),
+    )
+    return [reservation_from(row) for row in rows]
+
+
+async def mark_confirmed(
+    conn: Connection, identity: UUID, *, vm: UUID, moid: str, how: How, at: datetime
+) -> None:
+    """The VM is there. Host and MACs stay claimed until the inventory shows it, see `settle`."""
+    await conn.execute(
+        """
+        UPDATE placement.reservation
+        SET state = 'confirmed', ended_at = $2, vm_id = $3, vm_moid = $4, recognised_by = $5
+        WHERE id = $1
+        """,
+        identity, at, vm, moid, how,
+    )  # fmt: skip
+
+
+async def mark_ended(
+    conn: Connection, identity: UUID, state: State, at: datetime, note: str | None = None
+) -> None:
+    """Cancelled or expired: host and MACs are free again."""
+    await conn.execute(
+        "UPDATE placement.reservation SET state = $2, ended_at = $3, note = $4 WHERE id = $1",
+        identity, state, at, note,
+    )  # fmt: skip
+    await conn.execute(
+        "UPDATE placement.reservation_mac SET live = false WHERE reservation_id = $1", identity
+    )
+
+
+async def extend(conn: Connection, identity: UUID, until: datetime) -> None:
+    """Give a held reservation more time, or less."""
+    await conn.execute("UPDATE placement.reservation SET expires_at = $2 WHERE id = $1", identity, until)
+
+
+async def settle(conn: Connection) -> None:
+    """Let go of hosts and MACs whose confirmed VM the inventory shows by now."""
+    await conn.execute(
+        """
+        WITH shown AS (
+            UPDATE placement.reservation r SET settled = true
+            WHERE r.state = 'confirmed' AND NOT r.settled AND EXISTS (
+                SELECT FROM inventory.vm v WHERE v.vcenter_id = r.vcenter_id AND v.moid = r.vm_moid)
+            RETURNING r.id
+        )
+        UPDATE placement.reservation_mac m SET live = false FROM shown WHERE m.reservation_id = shown.id
+        """
+    )

@@ -1,0 +1,255 @@
+"""Decisions on random worlds: right, complete, best, and independent of what does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+from itertools import product
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.placement.domain.deciding import Choice, Refusal, decide
+from services.placement.domain.policy import Policy
+from services.placement.domain.targets import Option
+from services.placement.domain.world import HostFacts, HostKey, Links, Load, Role, World
+from shared.events.inventory import VlanTrunk
+from shared.events.placement import NicRequest, VmCreateRequested, Where
+from tests.unit.placement.worlds import (
+    DOWN,
+    NOW,
+    OTHER_VCENTER,
+    SWITCH,
+    UP,
+    VCENTER,
+    host,
+    request,
+    subnet,
+    vcenter,
+    wire,
+    world,
+)
+
+POLICY = Policy(cpu_overcommit=2.0, memory_overcommit=1.0)
+VCENTERS = (VCENTER, OTHER_VCENTER)
+ROLES: tuple[Role, ...] = ("default", "pinned", "detected", "denied")
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> list[HostFacts]:
+    found = []
+    for number in range(1, draw(st.integers(0, 5)) + 1):
+        links = draw(st.sampled_from([{SWITCH: UP}, {SWITCH: DOWN}, {}, {SWITCH: Links((), ())}]))
+        found.append(
+            host(
+                number,
+                vcenter=draw(st.sampled_from(VCENTERS)),
+                connection=draw(st.sampled_from(["connected", "connected", "disconnected"])),
+                maintenance=draw(st.sampled_from([False, False, True])),
+                memory_mb=draw(st.sampled_from([8192, 16384, 16384])),
+                cpu_cores=draw(st.sampled_from([2, 4, 4])),
+                cluster_name=draw(st.sampled_from(["blue", "green"])),
+                distributed_links=links,
+            )
+        )
+    return found
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    known = draw(hosts())
+    wires = [
+        wire(
+            number,
+            draw(st.lists(st.integers(1, 5), unique=True)),
+            vcenter=draw(st.sampled_from(VCENTERS)),
+            retired=draw(st.sampled_from([False, False, False, True])),
+            uplink=draw(st.sampled_from([False, False, False, True])),
+            kind=draw(st.sampled_from(["distributed", "distributed", "opaque"])),
+            vlan=draw(st.sampled_from([None, None, VlanTrunk(ranges=((1, 9),))])),
+        )
+        for number in range(1, draw(st.integers(1, 4)) + 1)
+    ]
+    subnets = []
+    for number in range(1, draw(st.integers(1, 3)) + 1):
+        roles = draw(
+            st.dictionaries(st.sampled_from([w.id for w in wires]), st.sampled_from(ROLES), max_size=3)
+        )
+        subnets.append(
+            subnet(
+                number,
+                roles,
+                has_free=draw(st.sampled_from([True, True, False])),
+                auto_allocate=draw(st.sampled_from([True, True, False])),
+            )
+        )
+    loads = {
+        item.key: Load(draw(st.integers(0, 8)), draw(st.sampled_from([0, 4096, 8192]))) for item in known
+    }
+    ages = draw(st.lists(st.sampled_from([0, 0, 500]), min_size=2, max_size=2))
+    vcenters = [vcenter(v, as_of=NOW - timedelta(seconds=age)) for v, age in zip(VCENTERS, ages, strict=True)]
+    return world(known, wires, subnets, loads=loads, vcenters=vcenters)
+
+
+nics = st.one_of(
+    st.builds(NicRequest, subnet=st.sampled_from(["net-1", "net-2"])),
+    st.builds(NicRequest, wire=st.sampled_from(["pg-1", "dvportgroup-2"])),
+    st.builds(NicRequest, address=st.sampled_from([None, "10.0.1.7", "10.0.2.8"])),
+)
+requests = st.builds(
+    lambda chosen, memory, cpus, where: request(*chosen, memory_mb=memory, cpus=cpus, where=where),
+    st.lists(nics, min_size=1, max_size=3),
+    st.sampled_from([1024, 8192, 12288]),
+    st.sampled_from([1, 4]),
+    st.builds(
+        Where,
+        vcenter=st.sampled_from([None, None, VCENTER]),
+        cluster=st.sampled_from([None, None, "blue"]),
+    ),
+)
+
+
+def allowed(asked: VmCreateRequested, known: World, key: HostKey, chosen: list[Option]) -> bool:
+    """An answer checked from the rules as they are stated, without the code that made it."""
+    machine, load, seen = known.hosts[key], known.load(key), known.vcenters[key.vcenter]
+    fit = (
+        seen.state == "connected"
+        and NOW - seen.as_of <= POLICY.max_staleness
+        and machine.connection == "connected"
+        and not machine.maintenance
+        and asked.where.vcenter in {None, key.vcenter}
+        and asked.where.cluster in {None, machine.cluster_name}
+        and machine.memory_mb is not None
+        and load.memory_mb + asked.memory_mb <= machine.memory_mb * POLICY.memory_overcommit
+        and machine.cpu_cores is not None
+        and load.cpus + asked.cpus <= machine.cpu_cores * POLICY.cpu_overcommit
+    )
+    return fit and all(
+        connectable(nic, option, machine) for nic, option in zip(asked.nics, chosen, strict=True)
+    )
+
+
+def connectable(nic: NicRequest, option: Option, machine: HostFacts) -> bool:
+    net, pg = option.subnet, option.wire
+    links = machine.distributed_links.get(SWITCH)
+    return (
+        nic.subnet in {None, net.name}
+        and nic.wire in {None, pg.name, pg.network}
+        and (nic.subnet is not None or net.auto_allocate)
+        and (nic.address is None or ip_address(nic.address) in net.prefix)
+        and (nic.address is not None or net.has_free)
+        and net.roles.get(pg.id) in {"default", "pinned", "detected"}
+        and not (pg.retired or pg.uplink or pg.kind == "opaque")
+        and (nic.wire is not None or not isinstance(pg.vlan, VlanTrunk))
+        and pg.vcenter == machine.key.vcenter
+        and machine.key.moid in pg.hosts
+        and (links is None or bool(links.alive))
+    )
+
+
+def every_answer(asked: VmCreateRequested, known: World) -> Iterator[tuple[HostKey, list[Option]]]:
+    options = [
+        Option(net, known.wires[identity], role)
+        for net in known.subnets.values()
+        for identity, role in net.roles.items()
+    ]
+    for key in known.hosts:
+        machine = known.hosts[key]
+        per_nic = [[o for o in options if connectable(nic, o, machine)] for nic in asked.nics]
+        for chosen in product(*per_nic):
+            if allowed(asked, known, key, list(chosen)):
+                yield key, list(chosen)
+
+
+def wants_one_address_twice(asked: VmCreateRequested) -> bool:
+    wanted = [nic.address for nic in asked.nics if nic.address is not None]
+    return len(wanted) != len(set(wanted))
+
+
+def summary(verdict: Choice | Refusal) -> Any:
+    if isinstance(verdict, Choice):
+        return verdict.host.key, [(option.subnet.id, option.wire.id) for option in verdict.options]
+    return "refused"
+
+
+@settings(max_examples=300, deadline=None)
+@given(requests, worlds())
+def test_an_answer_keeps_every_rule_and_a_refusal_means_there_is_none(
+    asked: VmCreateRequested, known: World
+) -> None:
+    """G6, G7: checked against the stated rules by brute force."""
+    verdict = decide(asked, known, POLICY, NOW)
+    if isinstance(verdict, Choice):
+        assert allowed(asked, known, verdict.host.key, list(verdict.options))
+    else:
+        assert wants_one_address_twice(asked) or next(every_answer(asked, known), None) is None
+        assert verdict.reason
+        assert verdict.findings or not known.hosts
+
+
+@settings(max_examples=200, deadline=None)
+@given(requests, worlds())
+def test_every_host_has_its_ruling(asked: VmCreateRequested, known: World) -> None:
+    """G6: no host is passed over in silence once hosts are looked at."""
+    verdict = decide(asked, known, Policy(cpu_overcommit=2.0, alternatives=100), NOW)
+    ruled = {finding.id for finding in verdict.findings if finding.kind == "host"}
+    if isinstance(verdict, Choice) or ruled:
+        assert ruled == {item.id for item in known.hosts.values()}
+
+
+@settings(max_examples=200, deadline=None)
+@given(requests, worlds(), st.integers(0, 2**32))
+def test_the_order_in_which_things_are_listed_is_irrelevant(
+    asked: VmCreateRequested, known: World, seed: int
+) -> None:
+    def shuffled(mapping: Any) -> Any:
+        items = list(mapping.items())
+        Random(seed).shuffle(items)  # noqa: S311  a test's order
+        return dict(items)
+
+    other = World(
+        shuffled(known.vcenters),
+        shuffled(known.hosts),
+        shuffled(known.loads),
+        shuffled(known.wires),
+        shuffled(known.subnets),
+    )
+    assert decide(asked, known, POLICY, NOW) == decide(asked, other, POLICY, NOW)
+
+
+@settings(max_examples=200, deadline=None)
+@given(requests, worlds(), st.data())
+def test_removing_a_host_that_was_not_chosen_changes_nothing(
+    asked: VmCreateRequested, known: World, data: st.DataObject
+) -> None:
+    verdict = decide(asked, known, POLICY, NOW)
+    others = [key for key in known.hosts if not isinstance(verdict, Choice) or key != verdict.host.key]
+    gone = set(data.draw(st.lists(st.sampled_from(others)))) if others else set()
+    fewer = World(
+        known.vcenters,
+        {key: item for key, item in known.hosts.items() if key not in gone},
+        known.loads,
+        known.wires,
+        known.subnets,
+    )
+    assert summary(decide(asked, fewer, POLICY, NOW)) == summary(verdict)
+
+
+@settings(max_examples=100, deadline=None)
+@given(worlds())
+def test_placing_until_refused_never_oversubscribes(known: World) -> None:
+    """G7: many placements in a row stay within every host's capacity, and end for lack of it."""
+    asked = request(NicRequest(subnet="net-1"), memory_mb=2048)
+    before: dict[HostKey, Load] = dict(known.loads)
+    placed: list[UUID] = []
+    while isinstance(verdict := decide(asked, known, POLICY, NOW), Choice):
+        known.add_load(verdict.host.key, asked.cpus, asked.memory_mb)
+        placed.append(verdict.host.key.vcenter)
+    for key, item in known.hosts.items():
+        if known.load(key) != before.get(key, Load(0, 0)):
+            assert known.load(key).memory_mb <= (item.memory_mb or 0)
+            assert known.load(key).cpus <= (item.cpu_cores or 0) * 2
