@@ -44,6 +44,8 @@ LOST: tuple[type[BaseException], ...] = (
     asyncpg.QueryCanceledError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    # "cannot switch to state …": what the driver says when the server hung up just before a statement
+    asyncpg.InternalClientError,
 )
 
 

@@ -152,10 +152,10 @@ BEGIN
 END $$;
 
 -- Whether an address is in the subnet's ranges and not its gateway, held or not.
-CREATE FUNCTION ipam.may_be_allocated(subnet uuid, candidate inet) RETURNS boolean LANGUAGE sql STABLE AS $$
+CREATE FUNCTION ipam.may_be_allocated(of_subnet uuid, candidate inet) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (
         SELECT FROM ipam.subnet s JOIN ipam.subnet_range r ON r.subnet_id = s.id
-        WHERE s.id = subnet AND s.gateway IS DISTINCT FROM candidate AND candidate BETWEEN r.first AND r.last
+        WHERE s.id = of_subnet AND s.gateway IS DISTINCT FROM candidate AND candidate BETWEEN r.first AND r.last
     )
 $$;
 
@@ -261,58 +261,58 @@ CREATE TRIGGER address_gone AFTER DELETE ON ipam.address
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ipam.restore_free();
 
 -- Works the free intervals of a subnet out anew: for a new subnet, changed ranges or a changed gateway.
-CREATE FUNCTION ipam.rebuild_free(subnet uuid) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION ipam.rebuild_free(of_subnet uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    DELETE FROM ipam.free_interval WHERE subnet_id = subnet;
+    DELETE FROM ipam.free_interval WHERE subnet_id = of_subnet;
     WITH taken AS (
-        SELECT address FROM ipam.address WHERE subnet_id = subnet
+        SELECT address FROM ipam.address WHERE subnet_id = of_subnet
         UNION
-        SELECT gateway FROM ipam.subnet WHERE id = subnet AND gateway IS NOT NULL
+        SELECT gateway FROM ipam.subnet WHERE id = of_subnet AND gateway IS NOT NULL
     ), inside AS (
         SELECT r.first, r.last, t.address, lag(t.address) OVER (PARTITION BY r.first ORDER BY t.address) AS previous
         FROM ipam.subnet_range r JOIN taken t ON t.address BETWEEN r.first AND r.last
-        WHERE r.subnet_id = subnet
+        WHERE r.subnet_id = of_subnet
     ), behind AS (
         SELECT r.first, r.last, max(i.address) AS highest
         FROM ipam.subnet_range r LEFT JOIN inside i ON i.first = r.first
-        WHERE r.subnet_id = subnet
+        WHERE r.subnet_id = of_subnet
         GROUP BY r.first, r.last
     )
     INSERT INTO ipam.free_interval (subnet_id, first, last)
-    SELECT subnet, p.start, p.address - 1
+    SELECT of_subnet, p.start, p.address - 1
     FROM (SELECT coalesce(previous + 1, first) AS start, address FROM inside) p
     WHERE p.start < p.address
     UNION ALL
-    SELECT subnet, CASE WHEN highest IS NULL THEN first ELSE highest + 1 END, last
+    SELECT of_subnet, CASE WHEN highest IS NULL THEN first ELSE highest + 1 END, last
     FROM behind
     WHERE highest IS NULL OR highest < last;
 END $$;
 
 -- Forgets addresses of a subnet whose rest ended by `now`, the longest rested first, at most `most` of
 -- them, and tells how many. A subnet that hands out the longest unused address keeps those it may hand out.
-CREATE FUNCTION ipam.reclaim(subnet uuid, now timestamptz, most integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION ipam.reclaim(of_subnet uuid, now timestamptz, most integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     rested inet[];
 BEGIN
     SELECT array_agg(c.address) INTO rested FROM (
         SELECT a.address
         FROM ipam.subnet s JOIN ipam.address a ON a.subnet_id = s.id
-        WHERE s.id = subnet AND a.holder_kind = 'cooling' AND a.until <= now
+        WHERE s.id = of_subnet AND a.holder_kind = 'cooling' AND a.until <= now
           AND (s.allocation_order <> 'longest_unused' OR NOT ipam.may_be_allocated(s.id, a.address))
         ORDER BY a.until LIMIT most
     ) c;
     IF rested IS NOT NULL THEN
         DELETE FROM ipam.address a USING ipam.subnet s
-        WHERE s.id = subnet AND a.scope_id = s.scope_id AND a.address = ANY (rested);
+        WHERE s.id = of_subnet AND a.scope_id = s.scope_id AND a.address = ANY (rested);
     END IF;
     RETURN coalesce(cardinality(rested), 0);
 END $$;
 
 -- Locks a subnet for an allocation, takes back what has rested, and tells what deciding needs.
-CREATE FUNCTION ipam.open_for_allocation(subnet uuid, now timestamptz, most integer)
+CREATE FUNCTION ipam.open_for_allocation(of_subnet uuid, now timestamptz, most integer)
 RETURNS SETOF ipam.subnet LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM ipam.lock_subnets(ARRAY[subnet]);
-    PERFORM ipam.reclaim(subnet, now, most);
-    RETURN QUERY SELECT * FROM ipam.subnet WHERE id = subnet;
+    PERFORM ipam.lock_subnets(ARRAY[of_subnet]);
+    PERFORM ipam.reclaim(of_subnet, now, most);
+    RETURN QUERY SELECT * FROM ipam.subnet WHERE id = of_subnet;
 END $$;

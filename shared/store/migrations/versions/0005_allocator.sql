@@ -139,7 +139,6 @@ CREATE TABLE inventory.statement (
     reservation uuid,
     by text,
     at timestamptz NOT NULL,
-    ended_at timestamptz, -- when its port went; null while it counts or waits for its port
     PRIMARY KEY (port_id, address, source)
 );
 CREATE INDEX statement_by_address ON inventory.statement (address);
