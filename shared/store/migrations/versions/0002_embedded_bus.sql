@@ -3,7 +3,7 @@
 -- The one row that every publisher locks: it puts publishers in a line, so that offsets become visible in their
 -- order and a reader of the log never has to look back for one that came late.
 CREATE TABLE bus.position (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     next bigint NOT NULL,
     time timestamptz NOT NULL,
     -- grows with each change of queues and bindings; publishers keep both in memory and look here
@@ -68,7 +68,8 @@ CREATE INDEX message_unlogged ON bus.message (id) WHERE NOT logged;
 CREATE TABLE bus.delivery (
     queue_id integer NOT NULL,
     seq bigint NOT NULL,
-    message_id bigint NOT NULL,
+    -- id of the message
+    entry bigint NOT NULL,
     returned integer NOT NULL DEFAULT 0,
     -- the consumer that has it; null while it waits
     holder integer,

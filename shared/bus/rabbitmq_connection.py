@@ -1,0 +1,143 @@
+"""Connections to RabbitMQ that come back on their next use, and its errors in the words of the bus.
+
+Deliberately not aio-pika's "robust" kind: that consumes again by itself, which on a stream starts over from
+the first offset and on a queue hides that unacknowledged deliveries went to somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelAccessRefused,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ConnectionNotAllowed,
+    IncompatibleProtocolError,
+    ProbableAuthenticationError,
+)
+
+from shared.bus.port import BusLost
+from shared.bus.redaction import without_secrets
+from shared.runtime.errors import PermanentError
+
+CONNECT_TIMEOUT = 10.0
+CLOSE_TIMEOUT = 5.0
+
+
+@asynccontextmanager
+async def broker_errors(doing: str) -> AsyncIterator[None]:
+    """Errors of the client library as `BusLost` or `PermanentError`; `doing` completes "while …"."""
+    try:
+        yield
+    except (ProbableAuthenticationError, AuthenticationError) as error:
+        raise _refused("the broker refused the login", "broker_login", error) from None
+    except (ConnectionNotAllowed, IncompatibleProtocolError) as error:
+        raise _refused("the broker refused the connection", "broker_refused", error) from None
+    except ChannelAccessRefused as error:
+        raise _refused(f"the broker forbids {doing}", "broker_permission", error) from None
+    except ChannelNotFoundEntity as error:
+        raise PermanentError(
+            f"{doing}: {without_secrets(error)}",
+            code="unknown_queue",
+            hint="start a service, which declares the topology",
+        ) from error
+    except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:
+        raise _lost(doing, error) from error
+    except asyncio.CancelledError as error:
+        # The library ends its waiting calls this way too when a connection closes under them.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() == 0:
+            raise _lost(doing, error) from error
+        raise
+
+
+def _lost(doing: str, error: BaseException) -> BusLost:
+    reason = without_secrets(error) or type(error).__name__
+    return BusLost(f"the connection to the broker was lost while {doing}: {reason}")
+
+
+def _refused(what: str, code: str, error: Exception) -> PermanentError:
+    return PermanentError(
+        f"{what}: {without_secrets(error)}",
+        code=code,
+        hint="check user, password, virtual host and permissions of PATCHBAY_AMQP_URL",
+    )
+
+
+class Link:
+    """One connection, opened when needed and again after it was lost."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._connection: AbstractConnection | None = None
+        self._opening = asyncio.Lock()
+        self._closed = False
+
+    async def connection(self) -> AbstractConnection:
+        """The open connection. Raises `BusLost`, `PermanentError`."""
+        async with self._opening:
+            if self._closed:
+                raise BusLost("the bus is closed")
+            if not _is_open(self._connection):
+                async with broker_errors("connecting"):
+                    self._connection = await aio_pika.connect(
+                        self._url,
+                        timeout=CONNECT_TIMEOUT,
+                        client_properties={"connection_name": self._name},
+                    )
+            if self._connection is None:
+                raise BusLost("the connection to the broker was lost")
+            return self._connection
+
+    async def open_channel(self, *, confirms: bool = False) -> AbstractChannel:
+        """A new channel; the caller closes it with `close_channel`."""
+        connection = await self.connection()
+        async with broker_errors("opening a channel"):
+            channel = connection.channel(publisher_confirms=confirms)
+            await channel.initialize(timeout=CONNECT_TIMEOUT)
+            return channel
+
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[AbstractChannel]:
+        """A channel of its own for a few calls: a refused call closes it, and nobody else shall suffer."""
+        channel = await self.open_channel()
+        try:
+            yield channel
+        finally:
+            await close_channel(channel)
+
+    async def close(self) -> None:
+        """Disconnect. Idempotent."""
+        self._closed = True
+        async with self._opening:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(BusLost, TimeoutError):
+                async with broker_errors("closing"), asyncio.timeout(CLOSE_TIMEOUT):
+                    await connection.close()
+
+
+def _is_open(connection: AbstractConnection | None) -> bool:
+    return connection is not None and not connection.is_closed and connection.connected.is_set()
+
+
+async def close_channel(channel: AbstractChannel) -> None:
+    """Close a channel, also when the caller is being cancelled. What is unacknowledged on it goes back."""
+    if channel.is_closed:
+        return
+    closing = asyncio.create_task(_close(channel))
+    await asyncio.shield(closing)
+
+
+async def _close(channel: AbstractChannel) -> None:
+    with suppress(BusLost, TimeoutError):
+        async with broker_errors("closing a channel"), asyncio.timeout(CLOSE_TIMEOUT):
+            await channel.close()

@@ -1,0 +1,151 @@
+"""Consuming from RabbitMQ: deliveries arrive in an inbox, leave in batches, and are acknowledged at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from aio_pika.abc import AbstractChannel
+from aiormq.abc import AbstractChannel as UnderlayChannel
+from aiormq.abc import DeliveredMessage
+from pamqp.common import FieldTable
+
+from shared.bus.port import BusLost, Delivery
+from shared.bus.rabbitmq_connection import broker_errors, close_channel
+from shared.bus.rabbitmq_messages import attempt_of, message_of, why_dead
+from shared.bus.rabbitmq_publishing import RabbitPublisher
+from shared.bus.unsettled import Unsettled
+
+MAX_PREFETCH = 65_535
+"""The protocol's: sixteen bits."""
+
+
+class Inbox:
+    """What the broker pushed to one consumer on one channel, in its order, until channel or consumer end."""
+
+    def __init__(self, channel: AbstractChannel, underlay: UnderlayChannel) -> None:
+        self.channel = channel
+        self.underlay = underlay
+        self._arrived: deque[DeliveredMessage] = deque()
+        self._news = asyncio.Event()
+        self._lost: str | None = None
+
+    async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[DeliveredMessage]:
+        """As `Consumer.batch`, raw."""
+        loop = asyncio.get_running_loop()
+        while not self._arrived:
+            await self._wait()
+        deadline = loop.time() + linger.total_seconds()
+        while len(self._arrived) < limit and (left := deadline - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._wait()
+            except TimeoutError:
+                break
+        self.check()
+        return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+
+    async def ack(self, tag: int, *, multiple: bool) -> None:
+        """Acknowledge. Raises `BusLost`."""
+        self.check()
+        async with broker_errors("acknowledging"):
+            await self.underlay.basic_ack(tag, multiple=multiple)
+
+    async def requeue(self, tag: int) -> None:
+        """Give one back. Raises `BusLost`."""
+        self.check()
+        async with broker_errors("giving back"):
+            await self.underlay.basic_nack(tag, requeue=True)
+
+    def check(self) -> None:
+        """Raises `BusLost` when this inbox is over. What is still in it can't be acknowledged any more."""
+        if self._lost is not None:
+            raise BusLost(self._lost)
+
+    async def on_message(self, message: DeliveredMessage) -> None:
+        """Called by the library, in order; it must not wait for anything, or order is lost."""
+        self._arrived.append(message)
+        self._news.set()
+
+    def on_closed(self, _sender: object, error: BaseException | None) -> None:
+        """The channel or its connection ended."""
+        self._end(f"the consumer's channel closed: {error or 'it was told to'}")
+
+    def on_cancelled(self, _frame: object) -> None:
+        """The broker took the consumer away."""
+        self._end("the broker cancelled the consumer; its queue was deleted or moved")
+
+    def _end(self, reason: str) -> None:
+        self._lost = self._lost or reason
+        self._news.set()
+
+    async def _wait(self) -> None:
+        self.check()
+        self._news.clear()
+        await self._news.wait()
+        self.check()
+
+
+@asynccontextmanager
+async def open_inbox(
+    channel: AbstractChannel, queue: str, prefetch: int, arguments: FieldTable | None = None
+) -> AsyncIterator[Inbox]:
+    """Consume `queue` on `channel`, which is closed at the end: that gives back what is unacknowledged."""
+    try:
+        async with broker_errors(f"consuming from {queue}"):
+            underlay = await channel.get_underlay_channel()
+            inbox = Inbox(channel, underlay)
+            channel.close_callbacks.add(inbox.on_closed)
+            underlay.on_consumer_cancel_callbacks.add(inbox.on_cancelled)
+            await channel.set_qos(prefetch_count=max(1, min(prefetch, MAX_PREFETCH)))
+            await underlay.basic_consume(queue, inbox.on_message, arguments=arguments)
+        yield inbox
+    finally:
+        await close_channel(channel)
+
+
+class RabbitConsumer:
+    """One consumer of one queue; see the port."""
+
+    def __init__(
+        self, inbox: Inbox, queue: str, publisher: RabbitPublisher, dead_letter_exchange: str
+    ) -> None:
+        self._inbox = inbox
+        self._queue = queue
+        self._publisher = publisher
+        self._dead_letter_exchange = dead_letter_exchange
+        self._unsettled = Unsettled()
+
+    async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[Delivery]:
+        return [self._hand_out(delivered) for delivered in await self._inbox.batch(limit, linger)]
+
+    async def ack(self, upto: Delivery) -> None:
+        tags = self._unsettled.settle_upto(upto.tag)
+        if tags:
+            # The last unsettled one, not `upto`: the broker closes the channel over a tag settled twice.
+            await self._inbox.ack(tags[-1], multiple=True)
+
+    async def requeue(self, delivery: Delivery) -> None:
+        if self._unsettled.settle(delivery.tag):
+            await self._inbox.requeue(delivery.tag)
+
+    async def dead_letter(self, delivery: Delivery, reason: str, detail: str) -> None:
+        if delivery.tag not in self._unsettled:
+            return
+        self._inbox.check()
+        why = why_dead(reason, detail, self._queue, datetime.now(UTC))
+        copy = replace(delivery.message, headers={**delivery.message.headers, **why})
+        await self._publisher.publish(self._dead_letter_exchange, [copy])
+        self._unsettled.settle(delivery.tag)
+        await self._inbox.ack(delivery.tag, multiple=False)
+
+    def _hand_out(self, delivered: DeliveredMessage) -> Delivery:
+        tag = delivered.delivery_tag
+        if tag is None:
+            raise TypeError("a delivery without a tag")
+        self._unsettled.add(tag)
+        return Delivery(message_of(delivered), self._queue, attempt_of(delivered), tag)

@@ -1,0 +1,150 @@
+"""Messages as AMQP properties and headers, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+from pamqp.common import FieldTable
+
+from shared.bus.port import (
+    DETAIL_HEADER,
+    QUEUE_HEADER,
+    REASON_HEADER,
+    TIME_HEADER,
+    DeadLetter,
+    HeaderValue,
+    Message,
+)
+
+SUBJECT_HEADER = "cloudEvents_subject"
+"""AMQP 0-9-1 has no property for a subject."""
+
+MILLISECONDS_HEADER = "timestamp_in_ms"
+"""When it was published. AMQP's own property knows seconds only; RabbitMQ itself uses this name for it."""
+
+OFFSET_HEADER = "x-stream-offset"
+RETURNS_HEADER = "x-delivery-count"
+
+_OURS = frozenset({SUBJECT_HEADER, MILLISECONDS_HEADER})
+_WHY_DEAD = (REASON_HEADER, DETAIL_HEADER, QUEUE_HEADER, TIME_HEADER)
+_OF_THE_BROKER = frozenset(
+    {
+        OFFSET_HEADER,
+        RETURNS_HEADER,
+        "x-acquired-count",
+        "x-death",
+        *(
+            f"x-{which}-death-{what}"
+            for which in ("first", "last")
+            for what in ("exchange", "queue", "reason")
+        ),
+    }
+)
+
+
+def properties_of(message: Message, now: datetime) -> Basic.Properties:
+    """Properties of a persistent message published `now`."""
+    headers: FieldTable = {**message.headers, MILLISECONDS_HEADER: int(now.timestamp() * 1000)}
+    if message.subject:
+        headers[SUBJECT_HEADER] = message.subject
+    return Basic.Properties(
+        content_type=message.content_type,
+        headers=headers,
+        delivery_mode=2,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        message_id=message.message_id,
+        timestamp=now,
+        message_type=message.type or None,
+    )
+
+
+def headers_of(delivered: DeliveredMessage) -> FieldTable:
+    """All headers, the broker's too."""
+    return delivered.header.properties.headers or {}
+
+
+def message_of(delivered: DeliveredMessage) -> Message:
+    """The message as it was published; a dead letter says in its headers why it is one."""
+    properties = delivered.header.properties
+    raw = headers_of(delivered)
+    headers: dict[str, HeaderValue] = {
+        name: value
+        for name, value in raw.items()
+        if isinstance(value, str | int | bool) and name not in _OURS and name not in _OF_THE_BROKER
+    }
+    if "x-death" in raw and REASON_HEADER not in raw:
+        headers |= _broker_says(raw)
+    return Message(
+        body=delivered.body,
+        routing_key=delivered.routing_key or "",
+        message_id=properties.message_id or "",
+        type=properties.message_type or "",
+        subject=str(raw.get(SUBJECT_HEADER, "")),
+        content_type=properties.content_type or "application/octet-stream",
+        correlation_id=properties.correlation_id,
+        reply_to=properties.reply_to,
+        headers=headers,
+    )
+
+
+def attempt_of(delivered: DeliveredMessage) -> int:
+    """Which delivery of the message this is, from 1. A queue that does not count knows only 1 and "later"."""
+    returns = headers_of(delivered).get(RETURNS_HEADER)
+    if isinstance(returns, int):
+        return returns + 1
+    return 2 if isinstance(delivered.delivery, Basic.Deliver) and delivered.delivery.redelivered else 1
+
+
+def published_at(delivered: DeliveredMessage) -> datetime | None:
+    """When it was published, by the publisher's clock. None when the publisher did not say."""
+    milliseconds = headers_of(delivered).get(MILLISECONDS_HEADER)
+    if isinstance(milliseconds, int):
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    stamp = delivered.header.properties.timestamp
+    if stamp is None:
+        return None
+    return stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
+
+
+def offset_of(delivered: DeliveredMessage) -> int:
+    """Offset in the stream it was read from."""
+    offset = headers_of(delivered)[OFFSET_HEADER]
+    if not isinstance(offset, int):
+        raise TypeError(f"stream offset is {offset!r}")
+    return offset
+
+
+def why_dead(reason: str, detail: str, queue: str, now: datetime) -> dict[str, HeaderValue]:
+    """Headers of a message that a consumer sends to the dead-letter exchange."""
+    # Headers are part of a frame that the broker limits to 128 KiB; a traceback may be longer.
+    return dict(zip(_WHY_DEAD, (reason, detail[:8000], queue, now.isoformat()), strict=True))
+
+
+def dead_letter_of(delivered: DeliveredMessage) -> DeadLetter:
+    """A message of the dead-letter queue, with the reason in words whoever put it there."""
+    message = message_of(delivered)
+    headers = dict(message.headers)
+    reason, detail, queue, since = (str(headers.pop(name, "")) for name in _WHY_DEAD)
+    bare = Message(
+        **{name: getattr(message, name) for name in Message.__slots__ if name != "headers"}, headers=headers
+    )
+    return DeadLetter(bare, reason, detail, queue, datetime.fromisoformat(since) if since else None)
+
+
+def _broker_says(raw: Mapping[str, object]) -> dict[str, HeaderValue]:
+    """Why the broker dead-lettered it, in the headers that our consumers would have written."""
+    deaths = raw["x-death"]
+    latest = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    reason = str(latest.get("reason", raw.get("x-first-death-reason", "")))
+    said: dict[str, HeaderValue] = {
+        REASON_HEADER: reason,
+        DETAIL_HEADER: f"the broker dead-lettered it: {reason}",
+        QUEUE_HEADER: str(latest.get("queue", raw.get("x-first-death-queue", ""))),
+    }
+    if isinstance(time := latest.get("time"), datetime):
+        said[TIME_HEADER] = time.replace(tzinfo=time.tzinfo or UTC).isoformat()
+    return said

@@ -1,0 +1,1 @@
+"""The bus: properties of its pure parts."""
