@@ -1,0 +1,123 @@
+"""The ground that services stand on: database, bus and health, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import stamina
+import structlog
+
+from shared.bus.connecting import connect_bus
+from shared.bus.port import Bus
+from shared.events.topology import TOPOLOGY
+from shared.runtime.errors import TransientError
+from shared.runtime.health import Health, serve_health
+from shared.runtime.settings import CoreSettings
+from shared.store import migrate
+from shared.store.embedded import ensure_postgres
+from shared.store.migrate import SchemaOutdated
+from shared.store.pool import Pool, open_pool
+
+PATIENCE = timedelta(seconds=60)
+"""How long to wait for servers that are starting, as they do when everything starts at once."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What a service gets. `http_port` is where health is served, if it is."""
+
+    database_url: str
+    pool: Pool
+    bus: Bus
+    health: Health
+    http_port: int | None = None
+
+
+@asynccontextmanager
+async def open_platform(
+    settings: CoreSettings, *, name: str, patience: timedelta = PATIENCE
+) -> AsyncIterator[Platform]:
+    """Database, bus with its topology, health server where a port is set. `name` tells servers who we are.
+
+    Without a database URL the embedded PostgreSQL is used, and upgraded if need be; another one must have
+    this release's schema. Raises `SchemaOutdated`, `SchemaUnknown` and other `PermanentError` with the
+    remedy, `TransientError` when a server does not come up within `patience`.
+    """
+    health = Health()
+    async with AsyncExitStack() as stack:
+        port = None
+        if settings.http.port is not None:
+            serving = serve_health(health, host=settings.http.host, port=settings.http.port)
+            port = await stack.enter_async_context(serving)
+        database_url = await stack.enter_async_context(open_database(settings, patience=patience))
+        size = settings.database_connections
+        pool = await open_pool(database_url, name=f"patchbay-{name}", size=size, patience=patience)
+        stack.push_async_callback(_close_pool, pool)
+        bus = await _connected_bus(settings, database_url, name, patience)
+        stack.push_async_callback(bus.close)
+        await bus.declare(TOPOLOGY)
+        health.ready()
+        try:
+            yield Platform(database_url, pool, bus, health, port)
+        finally:
+            health.unready("stopping")
+
+
+@asynccontextmanager
+async def open_database(
+    settings: CoreSettings, *, patience: timedelta = PATIENCE, upgrade: bool = False
+) -> AsyncIterator[str]:
+    """The URL of a database with this release's schema: the one that is set, else the embedded one.
+
+    A set one is upgraded with `upgrade` alone; without it `SchemaOutdated` is raised.
+    """
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+        await _check_schema(url, patience, upgrade=upgrade)
+        yield url
+        return
+    server = ensure_postgres(settings.data_dir)
+    running = await asyncio.to_thread(server.__enter__)
+    try:
+        await _check_schema(running.url, patience, upgrade=True)
+        yield running.url
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+async def _check_schema(url: str, patience: timedelta, *, upgrade: bool) -> None:
+    async for attempt in stamina.retry_context(
+        on=TransientError, attempts=None, timeout=patience, wait_initial=0.1, wait_max=3.0
+    ):
+        with attempt:
+            try:
+                await migrate.require_current(url)
+            except SchemaOutdated:
+                if not upgrade:
+                    raise
+                log.info("database_upgraded", revision=await migrate.upgrade(url))
+
+
+async def _connected_bus(settings: CoreSettings, database_url: str, name: str, patience: timedelta) -> Bus:
+    amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url is not None else None
+    async for attempt in stamina.retry_context(
+        on=TransientError, attempts=None, timeout=patience, wait_initial=0.1, wait_max=3.0
+    ):
+        with attempt:
+            return await connect_bus(amqp_url=amqp_url, database_url=database_url, name=f"patchbay-{name}")
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _close_pool(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        # Somebody holds a connection beyond the end of its task; the server will notice when we are gone.
+        pool.terminate()
