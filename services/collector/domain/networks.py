@@ -80,7 +80,7 @@ def switch_changed(stamp: Stamp, switch: Switch, geography: Geography) -> Switch
         datacenter=datacenter.moid if datacenter else None,
         hosts=tuple(sorted(switch.hosts or ())),
         uplinks=switch.uplinks or (),
-        max_mtu=switch.max_mtu,
+        max_mtu=switch.max_mtu or None,
     )
 
 
@@ -135,7 +135,9 @@ def portgroup_changed(
         moid=portgroup.moid,
         name=portgroup.name or portgroup.moid,
         kind=portgroup.type,
-        uplink=bool(portgroup.uplink),
+        # The port group's own word is missing before API 7.0; the switch always knew.
+        uplink=bool(portgroup.uplink)
+        or (switch is not None and portgroup.moid in (switch.uplink_portgroups or ())),
         datacenter=datacenter.moid if datacenter else None,
         datacenter_name=datacenter.name if datacenter else None,
         key=portgroup.key,

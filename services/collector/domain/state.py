@@ -81,6 +81,7 @@ class Switch:
     parent: str | None = None
     hosts: tuple[str, ...] | None = None
     uplinks: tuple[str, ...] | None = None
+    uplink_portgroups: tuple[str, ...] | None = None
     max_mtu: int | None = None
 
 

@@ -1,0 +1,23 @@
+"""What the collector counts, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+FACTS = Counter("patchbay_collector_facts_total", "Facts confirmed by the bus", ["vcenter", "type"])
+SUPPRESSED = Counter(
+    "patchbay_collector_suppressed_total", "Changes that said nothing new, by reason", ["vcenter", "reason"]
+)
+PAGES = Counter("patchbay_collector_pages_total", "Answers with changes", ["vcenter"])
+LOST = Counter("patchbay_collector_lost_total", "Losses of sight, by cause", ["vcenter", "cause"])
+LAG = Gauge(
+    "patchbay_collector_lag_seconds", "From receiving the newest change to its confirmation", ["vcenter"]
+)
+EPOCH = Gauge("patchbay_collector_epoch", "Number of the current login", ["vcenter"])
+OBJECTS = Gauge("patchbay_collector_objects", "Objects in sight, by kind", ["vcenter", "kind"])
+SNAPSHOT = Histogram(
+    "patchbay_collector_snapshot_seconds",
+    "From login to a completed snapshot",
+    ["vcenter"],
+    buckets=(0.5, 1, 2, 5, 10, 20, 60, 180, 600),
+)

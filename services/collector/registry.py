@@ -1,0 +1,232 @@
+"""The registered vCenters: what operators added, asked for, and how each one stands.
+
+A running collector hears of every change within a moment (NOTIFY on `CHANNEL`), or by its next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from services.collector.credentials import check_reference
+from services.collector.vsphere.endpoint import TlsMode, parse_endpoint
+from shared.runtime.errors import PermanentError
+from shared.store.connection import WriteConflict
+from shared.store.pool import Connection, Pool, transaction
+
+CHANNEL = "patchbay_collector_registry"
+State = Literal["new", "standby", "connecting", "snapshot", "held", "watching", "lost", "paused", "stopped"]
+
+_COLUMNS = """
+    v.id, v.name, v.url, v.user_ref, v.password_ref, v.tls, v.tls_detail, v.scope, v.instance_uuid, v.paused,
+    v.resync_requested, v.brake_released, v.held, v.state, v.state_detail, v.state_at, v.added_at,
+    coalesce(s.epoch, 0) AS epoch
+"""
+_FROM = "collector.vcenter v LEFT JOIN collector.stream s ON s.vcenter_id = v.instance_uuid"
+
+
+@dataclass(frozen=True)
+class NewVcenter:
+    """What an operator says of a vCenter. `user_ref` and `password_ref` are references, see `credentials`."""
+
+    name: str
+    url: str
+    user_ref: str
+    password_ref: str
+    tls: TlsMode = "verify"
+    tls_detail: str | None = None
+    """Path of a CA bundle, or SHA-256 thumbprint, as `tls` asks for."""
+    scope: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vcenter(NewVcenter):
+    """A registered vCenter. `instance_uuid` is known from the first login on."""
+
+    id: UUID
+    instance_uuid: UUID | None = None
+    epoch: int = 0
+    """Of the newest login; 0 before the first."""
+    paused: bool = False
+    resync_requested: bool = False
+    brake_released: bool = False
+    held: Mapping[str, int] | None = None
+    """Objects whose removal the brake holds, by kind."""
+    state: State = "new"
+    state_detail: str = ""
+    state_at: datetime | None = None
+    added_at: datetime | None = None
+
+    @property
+    def connection(self) -> tuple[str, ...]:
+        """All that a session depends on: when it changes, a new one is made."""
+        return (self.name, self.url, self.user_ref, self.password_ref, self.tls, self.tls_detail or "")
+
+
+async def add(pool: Pool, new: NewVcenter) -> Vcenter:
+    """Register a vCenter. Raises `PermanentError` for a taken name, a bad address or a bad reference."""
+    endpoint = parse_endpoint(new.url, new.tls, new.tls_detail)
+    check_reference(new.user_ref, what="the user", secret=False)
+    check_reference(new.password_ref, what="the password", secret=True)
+    if not new.name.strip():
+        raise PermanentError("a vCenter needs a name", code="vcenter_name")
+    try:
+        async with transaction(pool) as connection:
+            await connection.execute(
+                """
+                INSERT INTO collector.vcenter (id, name, url, user_ref, password_ref, tls, tls_detail, scope)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                """,
+                *(uuid4(), new.name, endpoint.url, new.user_ref, new.password_ref),
+                *(new.tls, endpoint.tls_detail, new.scope),
+            )
+            await _notify(connection)
+    except WriteConflict:
+        raise PermanentError(
+            f"there is a vCenter called {new.name!r} already",
+            code="vcenter_exists",
+            hint=f"choose another name, or remove it first: patchbay vcenter remove {new.name}",
+        ) from None
+    return await get(pool, new.name)
+
+
+async def remove(pool: Pool, which: str | UUID) -> Vcenter:
+    """Forget a registration. What was published about its objects stays: nothing of it was deleted."""
+    vcenter = await get(pool, which)
+    async with transaction(pool) as connection:
+        await connection.execute("DELETE FROM collector.vcenter WHERE id = $1", vcenter.id)
+        await _notify(connection)
+    return vcenter
+
+
+async def all_vcenters(pool: Pool) -> list[Vcenter]:
+    """Every registered vCenter, by name."""
+    async with transaction(pool, readonly=True) as connection:
+        rows = await connection.fetch(f"SELECT {_COLUMNS} FROM {_FROM} ORDER BY v.name")  # noqa: S608  constants
+    return [_vcenter(row) for row in rows]
+
+
+async def get(pool: Pool, which: str | UUID) -> Vcenter:
+    """The vCenter of that name, id or instance UUID. Raises `PermanentError` naming those there are."""
+    every = await all_vcenters(pool)
+    for vcenter in every:
+        if str(which) in {vcenter.name, str(vcenter.id), str(vcenter.instance_uuid)}:
+            return vcenter
+    raise PermanentError(
+        f"there is no vCenter {str(which)!r}",
+        code="vcenter_unknown",
+        hint=f"known are: {', '.join(v.name for v in every) or 'none; patchbay vcenter add'}",
+    )
+
+
+async def request_resync(pool: Pool, which: str | UUID) -> Vcenter:
+    """Ask for a full read."""
+    return await _set(pool, which, "resync_requested = true")
+
+
+async def pause(pool: Pool, which: str | UUID) -> Vcenter:
+    """Stop watching until resumed."""
+    return await _set(pool, which, "paused = true")
+
+
+async def resume(pool: Pool, which: str | UUID) -> Vcenter:
+    """Watch again."""
+    return await _set(pool, which, "paused = false")
+
+
+async def release_brake(pool: Pool, which: str | UUID) -> Vcenter:
+    """Let the held sweep go on. Raises `PermanentError` when none is held."""
+    vcenter = await get(pool, which)
+    if vcenter.held is None:
+        raise PermanentError(f"the brake holds nothing at vCenter {vcenter.name!r}", code="brake_not_held")
+    return await _set(pool, vcenter.id, "brake_released = true")
+
+
+async def begin_epoch(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> int:
+    """The number of a new login's stream: greater than any before, also of a collector thought dead.
+
+    Carries out, in the same transaction, what a new epoch answers: a requested resync.
+    """
+    async with transaction(pool) as connection:
+        epoch: int = await connection.fetchval(
+            """
+            INSERT INTO collector.stream (vcenter_id, epoch) VALUES ($1, 1)
+            ON CONFLICT (vcenter_id) DO UPDATE SET epoch = collector.stream.epoch + 1
+            RETURNING epoch
+            """,
+            instance_uuid,
+        )
+        await connection.execute(
+            "UPDATE collector.vcenter SET resync_requested = false WHERE id = $1", vcenter.id
+        )
+    return epoch
+
+
+async def bind_identity(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> None:
+    """Note who answered at the first login. Raises `PermanentError` when it is registered already."""
+    try:
+        async with transaction(pool) as connection:
+            await connection.execute(
+                "UPDATE collector.vcenter SET instance_uuid = $2 WHERE id = $1 AND instance_uuid IS NULL",
+                *(vcenter.id, instance_uuid),
+            )
+    except WriteConflict:
+        other = await get(pool, instance_uuid)
+        raise PermanentError(
+            f"{vcenter.name!r} is the vCenter that is registered as {other.name!r}",
+            code="vcenter_twice",
+            hint=f"remove one of them: patchbay vcenter remove {vcenter.name}",
+        ) from None
+
+
+async def set_state(pool: Pool, vcenter: Vcenter, state: State, detail: str = "") -> None:
+    """Note how the vCenter stands, for people."""
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "UPDATE collector.vcenter SET state = $2, state_detail = $3, state_at = now() WHERE id = $1",
+            *(vcenter.id, state, detail[:1000]),
+        )
+
+
+async def is_brake_released(pool: Pool, vcenter: Vcenter) -> bool:
+    """Whether an operator has released the brake and no sweep has used that yet."""
+    async with transaction(pool, readonly=True) as connection:
+        return bool(
+            await connection.fetchval(
+                "SELECT brake_released FROM collector.vcenter WHERE id = $1", vcenter.id
+            )
+        )
+
+
+async def set_held(pool: Pool, vcenter: Vcenter, held: Mapping[str, int] | None) -> None:
+    """Note what the brake holds; None releases it, and answers a release that was asked for."""
+    async with transaction(pool) as connection:
+        await connection.execute(
+            """
+            UPDATE collector.vcenter
+            SET held = $2, brake_released = brake_released AND $2 IS NOT NULL
+            WHERE id = $1
+            """,
+            *(vcenter.id, held),
+        )
+
+
+async def _set(pool: Pool, which: str | UUID, assignment: str) -> Vcenter:
+    vcenter = await get(pool, which)
+    async with transaction(pool) as connection:
+        await connection.execute(f"UPDATE collector.vcenter SET {assignment} WHERE id = $1", vcenter.id)  # noqa: S608
+        await _notify(connection)
+    return await get(pool, vcenter.id)
+
+
+async def _notify(connection: Connection) -> None:
+    await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+
+
+def _vcenter(row: asyncpg.Record) -> Vcenter:
+    return Vcenter(**dict(row))

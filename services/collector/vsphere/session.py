@@ -1,0 +1,128 @@
+"""A login at a vCenter, and the stream of its changes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from pyVmomi import vim, vmodl
+
+from services.collector.domain.changes import Page
+from services.collector.domain.sight import SightLost
+from services.collector.domain.spelling import uuid_or_none
+from services.collector.vsphere.endpoint import Credentials, Endpoint
+from services.collector.vsphere.faults import sight_lost_by
+from services.collector.vsphere.filters import watch_groups
+from services.collector.vsphere.reading import read_page
+from services.collector.vsphere.transport import Transport
+from services.collector.vsphere.worker import Worker
+
+_WaitOptions: Any = vmodl.query.PropertyCollector.WaitOptions
+_ServiceInstance: Any = vim.ServiceInstance
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: for connecting and for each wait for bytes; for a call as a whole; and to say goodbye."""
+
+    bytes: float = 60.0
+    call: float = 300.0
+    goodbye: float = 3.0
+
+
+@dataclass(frozen=True)
+class About:
+    """Who answered: its identity, product in words, and its clock when asked."""
+
+    instance_uuid: UUID
+    product: str
+    clock: datetime
+
+
+class Session:
+    """One login. All calls run in the vCenter's own thread, in turn. Everything raises `SightLost`."""
+
+    def __init__(self, content: Any, transport: Transport, worker: Worker, patience: Patience, about: About):
+        self.about = about
+        self.unsupported: frozenset[str] = frozenset()
+        """Property paths that this vCenter does not know."""
+        self._content = content
+        self._transport = transport
+        self._worker = worker
+        self._patience = patience
+
+    async def watch(self) -> None:
+        """Ask to be told of everything; once per session, before the first page."""
+        self.unsupported = await self.call(lambda: watch_groups(self._content))
+
+    async def next_page(self, version: str, *, wait_seconds: int, objects: int) -> Page | None:
+        """What changed since `version` ("" at first), at most `objects` of it; None when nothing did in time.
+
+        Asking with a page's version acknowledges that page: the vCenter forgets it.
+        """
+        options = _WaitOptions(maxWaitSeconds=wait_seconds, maxObjectUpdates=objects)
+
+        def ask() -> Page | None:
+            answer = self._content.propertyCollector.WaitForUpdatesEx(version, options)
+            return read_page(answer) if answer is not None else None
+
+        return await self.call(ask)
+
+    async def call(self, ask: Callable[[], T]) -> T:
+        """The result of a blocking call."""
+        try:
+            return await self._worker.run(ask, seconds=self._patience.call)
+        except Exception as error:
+            raise sight_lost_by(error) from error
+
+    @property
+    def content(self) -> Any:
+        """The service content, for what else there is to ask."""
+        return self._content
+
+    async def close(self) -> None:
+        """Cut what is under way and log out, if that is quickly done: left-over sessions are few per user."""
+        self._transport.cut()
+        with contextlib.suppress(Exception):
+            await self._worker.run(self._content.sessionManager.Logout, seconds=self._patience.goodbye)
+        self._transport.cut()
+
+
+@asynccontextmanager
+async def open_session(
+    endpoint: Endpoint, credentials: Credentials, *, patience: Patience, name: str
+) -> AsyncIterator[Session]:
+    """Log in; log out on leaving. Raises `SightLost`; `PermanentError` for an unreadable CA bundle."""
+    worker = Worker(f"vcenter-{name}")
+    transport = Transport(endpoint, patience.bytes)
+    session: Session | None = None
+    try:
+        try:
+            content, about = await worker.run(lambda: _log_in(transport, credentials), seconds=patience.call)
+        except Exception as error:
+            raise sight_lost_by(error) from error
+        session = Session(content, transport, worker, patience, about)
+        yield session
+    finally:
+        if session is not None:
+            await session.close()
+        transport.cut()
+        worker.stop()
+
+
+def _log_in(transport: Transport, credentials: Credentials) -> tuple[Any, About]:
+    instance = _ServiceInstance("ServiceInstance", transport.stub())
+    content = instance.RetrieveContent()
+    identity = uuid_or_none(content.about.instanceUuid)
+    if identity is None:
+        raise SightLost("identity_changed", f"{content.about.fullName} has no instance UUID: not a vCenter")
+    content.sessionManager.Login(credentials.user, credentials.password.get_secret_value(), None)
+    return content, About(identity, content.about.fullName, instance.CurrentTime())

@@ -1,0 +1,206 @@
+"""The life with one vCenter: login after login, loss after loss."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import structlog
+
+from services.collector import metrics, registry
+from services.collector.credentials import resolve
+from services.collector.domain.sight import Cause, SightLost
+from services.collector.domain.stamp import Stamp
+from services.collector.exclusive import only_one
+from services.collector.orders import Orders
+from services.collector.outgoing import Outgoing, about_vcenter
+from services.collector.racing import Interrupted, unless
+from services.collector.registry import Vcenter
+from services.collector.settings import CollectorSettings
+from services.collector.stream import Stream
+from services.collector.vsphere.endpoint import Credentials, Endpoint, parse_endpoint
+from services.collector.vsphere.session import About, Patience, open_session
+from shared.bus.port import Bus
+from shared.events.vcenter import VcenterLost
+from shared.runtime.errors import PermanentError, TransientError
+from shared.store.pool import Pool
+
+log = structlog.get_logger(__name__)
+FAREWELL_SECONDS = 3.0
+"""For telling the bus that we stop; whoever waits for us to end has a limit too."""
+
+SLOW: frozenset[Cause] = frozenset({"rejected_login", "identity_changed"})
+"""Causes that a person has to end, and that haste makes worse: accounts get locked."""
+
+
+class Watcher:
+    """Watches one vCenter until its orders end. `run` returns then, and raises only on a defect."""
+
+    def __init__(
+        self, orders: Orders, *, pool: Pool, bus: Bus, database_url: str, settings: CollectorSettings
+    ) -> None:
+        self._orders = orders
+        self._pool = pool
+        self._bus = bus
+        self._database_url = database_url
+        self._settings = settings
+        self._outgoing: Outgoing | None = None
+        self._stream: Stream | None = None
+        self._told: Cause | None = None
+        """The cause of the loss that the bus was told of; None while there is sight."""
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Watch while there is an order to."""
+        while not self._orders.ended:
+            try:
+                if self._orders.vcenter.paused:
+                    await registry.set_state(self._pool, self._orders.vcenter, "paused")
+                    await self._orders.news()
+                else:
+                    await self._watch_alone()
+            except TransientError as error:
+                log.warning("store out of reach", vcenter=self._orders.vcenter.name, error=str(error))
+                self._failures += 1
+                await self._orders.news_within(self._delay(None))
+
+    async def _watch_alone(self) -> None:
+        """Hold the vCenter's lock, and log in again and again."""
+        vcenter = self._orders.begin()
+        await registry.set_state(self._pool, vcenter, "standby")
+        async with AsyncExitStack() as stack:
+            lock = only_one(self._database_url, vcenter.id, poll_seconds=self._settings.lock_poll_seconds)
+            try:
+                lost = await unless(self._orders.interrupted(), stack.enter_async_context(lock))
+            except Interrupted:
+                return
+            while not (lost.is_set() or self._orders.ended or self._orders.vcenter.paused):
+                await self._one_session(lost)
+
+    async def _one_session(self, lock_lost: asyncio.Event) -> None:
+        vcenter = self._orders.begin()
+        self._stream = None
+        try:
+            await unless(self._interruption(lock_lost), self._see(vcenter))
+        except Interrupted:
+            if not lock_lost.is_set():
+                await self._say_goodbye(vcenter)
+        except SightLost as lost:
+            seen = self._stream is not None and self._stream.complete
+            self._failures = 1 if seen else self._failures + 1
+            with contextlib.suppress(Interrupted):
+                await unless(self._interruption(lock_lost), self._lose(vcenter, lost))
+                await unless(self._interruption(lock_lost), asyncio.sleep(self._delay(lost.cause)))
+
+    async def _interruption(self, lock_lost: asyncio.Event) -> None:
+        """End when the session has to: by order, or because another collector may have the lock by now."""
+        with contextlib.suppress(Interrupted):
+            await unless(lock_lost.wait(), self._orders.interrupted())
+
+    async def _see(self, vcenter: Vcenter) -> None:
+        """One login, from the first call to the loss of sight."""
+        await registry.set_state(self._pool, vcenter, "connecting")
+        endpoint, credentials = _how_to_log_in(vcenter)
+        patience = Patience(self._settings.bytes_timeout_seconds, self._settings.call_timeout_seconds)
+        async with open_session(endpoint, credentials, patience=patience, name=vcenter.name) as session:
+            await self._identify(vcenter, session.about)
+            stamp = await self._begin_epoch(vcenter, session.about)
+            log.info("connected", vcenter=vcenter.name, product=session.about.product, epoch=stamp.epoch)
+            self._outgoing = Outgoing(self._bus, stamp, vcenter.name)
+            self._told = None
+            self._stream = Stream(
+                session=session,
+                pool=self._pool,
+                outgoing=self._outgoing,
+                orders=self._orders,
+                settings=self._settings,
+            )
+            await self._stream.run()
+
+    async def _begin_epoch(self, vcenter: Vcenter, about: About) -> Stamp:
+        epoch = await registry.begin_epoch(self._pool, vcenter, about.instance_uuid)
+        metrics.EPOCH.labels(vcenter.name).set(epoch)
+        return Stamp(about.instance_uuid, epoch)
+
+    async def _identify(self, vcenter: Vcenter, about: About) -> None:
+        """Make sure that who answers is who was registered."""
+        expected = vcenter.instance_uuid
+        if expected is None:
+            try:
+                await registry.bind_identity(self._pool, vcenter, about.instance_uuid)
+            except PermanentError as error:
+                raise SightLost("identity_changed", _said(error)) from error
+        elif expected != about.instance_uuid:
+            raise SightLost(
+                "identity_changed",
+                f"{vcenter.url} is now vCenter {about.instance_uuid}, it was {expected}; its objects are "
+                f"others. If that is right: patchbay vcenter remove {vcenter.name}, and add it again",
+            )
+        skew = abs((about.clock - datetime.now(UTC)).total_seconds())
+        if skew > self._settings.skew_warning_seconds:
+            log.warning("clocks differ", vcenter=vcenter.name, seconds=round(skew))
+
+    async def _lose(self, vcenter: Vcenter, lost: SightLost) -> None:
+        """Tell that sight is lost; nothing else changes by it."""
+        metrics.LOST.labels(vcenter.name, lost.cause).inc()
+        log.warning(
+            "lost", vcenter=vcenter.name, cause=lost.cause, detail=lost.detail, failures=self._failures
+        )
+        await registry.set_state(self._pool, vcenter, "lost", f"{lost.cause}: {lost.detail}")
+        if self._told != lost.cause:
+            await self._tell(vcenter, lost)
+
+    async def _tell(self, vcenter: Vcenter, lost: SightLost) -> None:
+        if self._outgoing is None:
+            # Nothing of this process was published yet: only a new epoch is sure to be newer than all before.
+            current = await registry.get(self._pool, vcenter.id)
+            if current.instance_uuid is None:
+                return
+            epoch = await registry.begin_epoch(self._pool, current, current.instance_uuid)
+            self._outgoing = Outgoing(self._bus, Stamp(current.instance_uuid, epoch), vcenter.name)
+        fact = about_vcenter(
+            VcenterLost, self._outgoing.stamp, vcenter.name, cause=lost.cause, detail=lost.detail
+        )
+        await self._outgoing.publish([fact], datetime.now(UTC))
+        self._told = lost.cause
+
+    async def _say_goodbye(self, vcenter: Vcenter) -> None:
+        """Tell that nobody watches now, unless a new login follows at once."""
+        reason = self._orders.interrupt
+        if not (self._orders.ended or self._orders.vcenter.paused) or self._outgoing is None or self._told:
+            return
+        with contextlib.suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                await self._tell(vcenter, SightLost("stopped", reason or "stopped"))
+                await registry.set_state(self._pool, vcenter, "stopped", reason or "")
+
+    def _delay(self, cause: Cause | None) -> float:
+        """Seconds until the next try: longer each time, and never the same for two."""
+        if cause in SLOW:
+            return self._settings.rejected_retry_seconds
+        longest = min(
+            self._settings.backoff_max_seconds,
+            self._settings.backoff_initial_seconds * 2.0 ** min(self._failures - 1, 32),
+        )
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, guards nothing
+
+
+def _how_to_log_in(vcenter: Vcenter) -> tuple[Endpoint, Credentials]:
+    try:
+        credentials = Credentials(
+            resolve(vcenter.user_ref, what="the user").get_secret_value(),
+            resolve(vcenter.password_ref, what="the password"),
+        )
+    except PermanentError as error:
+        raise SightLost("rejected_login", _said(error)) from error
+    try:
+        return parse_endpoint(vcenter.url, vcenter.tls, vcenter.tls_detail), credentials
+    except PermanentError as error:
+        raise SightLost("unreachable", _said(error)) from error
+
+
+def _said(error: PermanentError) -> str:
+    return f"{error}; {error.hint}" if error.hint else str(error)

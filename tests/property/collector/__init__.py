@@ -1,0 +1,1 @@
+"""The collector's decisions, for whatever a vCenter may say."""
