@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -85,6 +86,14 @@ def end(ended: Ended, *, as_json: bool = False) -> typer.Exit:
     if ended.hint:
         console.print(ended.hint, markup=False)
     return typer.Exit(ended.exit_code)
+
+
+def version() -> str:
+    """The release, as installed."""
+    try:
+        return metadata.version("patchbay")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def leave_pipe_quietly() -> None:

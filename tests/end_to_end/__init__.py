@@ -1,0 +1,1 @@
+"""The main job from outside: services as processes, messages as bytes, vCenters over their API."""

@@ -1,0 +1,110 @@
+"""`patchbay status`: which services take part, and how much waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.text import Text
+
+from services.cli.instance import with_platform
+from services.cli.outcome import Json, aside, present
+from services.cli.rendering.tables import add, table
+from services.cli.requests import seconds
+from shared.bus.port import Bus
+from shared.events.topology import (
+    ALLOCATOR_COMMANDS,
+    ALLOCATOR_FACTS,
+    COLLECTOR_COMMANDS,
+    DEAD_LETTER_QUEUE,
+    PLACEMENT_FACTS,
+    PLACEMENT_REQUESTS,
+    TOPOLOGY,
+)
+from shared.runtime.environment import Platform
+
+QUEUES = {
+    "collector": (COLLECTOR_COMMANDS,),
+    "allocator": (ALLOCATOR_FACTS, ALLOCATOR_COMMANDS),
+    "placement": (PLACEMENT_FACTS, PLACEMENT_REQUESTS),
+}
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service runs when each of its queues has a consumer; `waiting` messages are ready in them."""
+
+    service: str
+    running: bool
+    consumers: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The services, and how many messages nobody could handle."""
+
+    services: tuple[ServiceStatus, ...]
+    dead_letters: int
+
+    @property
+    def complete(self) -> bool:
+        """Do all services run?"""
+        return all(service.running for service in self.services)
+
+
+def status(
+    wait: Annotated[
+        str | None, typer.Option(help="Wait up to this long (30s, 2m) until every service runs.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show which services run and how many messages wait for them; exit 1 when one does not run."""
+    try:
+        patience = seconds(wait) if wait is not None else 0
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+    async def work(platform: Platform) -> Status:
+        await platform.bus.declare(TOPOLOGY)
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            found = await read_status(platform.bus)
+            if found.complete or asyncio.get_running_loop().time() >= deadline:
+                return found
+            await asyncio.sleep(0.3)
+
+    found = with_platform(work, as_json=as_json)
+    present(found, lambda: _render(found), as_json=as_json)
+    if not found.complete:
+        absent = [service.service for service in found.services if not service.running]
+        aside().print(f"not running: {', '.join(absent)}. Start with: patchbay run {' '.join(absent)}")
+        raise typer.Exit(1)
+
+
+async def read_status(bus: Bus) -> Status:
+    """The state of every service's queues."""
+    services = []
+    for service, queues in QUEUES.items():
+        states = [await bus.state(queue) for queue in queues]
+        services.append(
+            ServiceStatus(
+                service=service,
+                running=all(state.consumers > 0 for state in states),
+                consumers=max(state.consumers for state in states),
+                waiting=sum(state.ready for state in states),
+            )
+        )
+    return Status(tuple(services), (await bus.state(DEAD_LETTER_QUEUE)).ready)
+
+
+def _render(found: Status) -> RenderableType:
+    grid = table("service", "state", "processes", "messages waiting", right=("processes", "messages waiting"))
+    for service in found.services:
+        state = Text("running", style="green") if service.running else Text("not running", style="red")
+        add(grid, service.service, state, service.consumers, service.waiting)
+    add(grid, "dead letters", "", "", found.dead_letters)
+    return grid

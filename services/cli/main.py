@@ -1,0 +1,69 @@
+"""`patchbay …`: noun, then verb."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from services.cli.commands import (
+    config,
+    db,
+    dead_letters,
+    demo,
+    events,
+    nic,
+    place,
+    reservation,
+    run,
+    status,
+    subnet,
+    vcenter,
+    vm,
+    wire,
+)
+from services.cli.outcome import version
+
+app = typer.Typer(
+    name="patchbay",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="IP management for VMware: wires, subnets, NIC records and placement over a message bus.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"patchbay {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that stand before any noun."""
+
+
+app.command()(demo.demo)
+app.command()(run.run)
+app.command()(status.status)
+app.add_typer(vcenter.app, name="vcenter")
+app.add_typer(wire.app, name="wire")
+app.add_typer(subnet.app, name="subnet")
+app.add_typer(vm.app, name="vm")
+app.add_typer(nic.app, name="nic")
+app.command()(place.place)
+app.add_typer(reservation.app, name="reservation")
+app.add_typer(events.app, name="events")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(db.app, name="db")
+app.command()(config.config)
+
+
+def main() -> None:
+    """Entry point of the `patchbay` program."""
+    app()
