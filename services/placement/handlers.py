@@ -142,7 +142,7 @@ class Handlers:
                     (received, wrap(_reused(request), source=SOURCE, time=now, cause=received.envelope))
                 )
                 continue
-            envelope = wrapped(answer, at, received.envelope, request.request_id)
+            envelope: Envelope[Event] = wrapped(answer, at, received.envelope, request.request_id)
             replies.append((received, envelope))
             if request.request_id in fresh:
                 fresh.discard(request.request_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,7 +10,7 @@ from shared.events.base import Event
 from shared.events.commands import CommandReplied, Complaint
 from shared.events.envelope import Envelope, event_id, wrap
 from shared.runtime.consuming import Received
-from shared.runtime.publishing import message_of
+from shared.runtime.publishing import message_of, reply_message
 from shared.store.outbox import enqueue
 from shared.store.pool import Connection
 
@@ -45,9 +44,6 @@ async def publish(conn: Connection, envelopes: Iterable[Envelope[Event]]) -> Non
 
 async def reply(conn: Connection, received: Received, envelope: Envelope[Event]) -> None:
     """Send an answer to who asked, if an address for it was given."""
-    question = received.delivery.message
-    if question.reply_to is None:
-        return
-    correlation = question.correlation_id or received.envelope.correlationid or received.envelope.id
-    message = replace(message_of(envelope), routing_key=question.reply_to, correlation_id=correlation)
-    await enqueue(conn, [message], to_queue=True)
+    message = reply_message(received, envelope)
+    if message is not None:
+        await enqueue(conn, [message], to_queue=True)

@@ -118,8 +118,11 @@ async def stored(conn: Connection, request_ids: Sequence[str]) -> dict[str, tupl
 async def save_answers(conn: Connection, answered: Sequence[Answered]) -> None:
     """Keep answers, with every ruling."""
     await conn.executemany(
-        "INSERT INTO placement.request"
-        " (request_id, fingerprint, body, outcome, answer, findings, answered_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        """
+        INSERT INTO placement.request
+            (request_id, fingerprint, body, outcome, answer, findings, answered_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        """,
         [
             (
                 item.request.request_id,
