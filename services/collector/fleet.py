@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 import structlog
@@ -28,6 +29,16 @@ log = structlog.get_logger(__name__)
 class _Watch:
     orders: Orders
     task: asyncio.Task[None]
+    failed_at: float | None = None
+
+    def over(self, penalty_seconds: float) -> bool:
+        """Whether it ended and is to begin again. By itself it ends only by a defect, so not at once."""
+        if not self.task.done():
+            return False
+        if self.failed_at is None:
+            self.failed_at = monotonic()
+            log.error("watcher failed", vcenter=self.orders.vcenter.name, exc_info=self.task.exception())
+        return monotonic() - self.failed_at >= penalty_seconds
 
 
 class Fleet:
@@ -73,11 +84,7 @@ class Fleet:
         await self._leave([key for key in self._watches if key not in registered])
         for key, vcenter in registered.items():
             watch = self._watches.get(key)
-            if watch is not None and watch.task.done():
-                # A watcher ends by itself only by a defect. The others go on; this one gets another start.
-                log.error("watcher failed", vcenter=vcenter.name, exc_info=watch.task.exception())
-                watch = None
-            if watch is None:
+            if watch is None or watch.over(self._settings.backoff_max_seconds):
                 self._watches[key] = self._begin(vcenter)
             else:
                 watch.orders.update(vcenter)

@@ -209,7 +209,7 @@ async def set_held(pool: Pool, vcenter: Vcenter, held: Mapping[str, int] | None)
         await connection.execute(
             """
             UPDATE collector.vcenter
-            SET held = $2, brake_released = brake_released AND $2 IS NOT NULL
+            SET held = $2::jsonb, brake_released = brake_released AND $2::jsonb IS NOT NULL
             WHERE id = $1
             """,
             *(vcenter.id, held),

@@ -74,7 +74,9 @@ class Stream:
             page = await self._session.next_page(
                 version, wait_seconds=self._wait_seconds(), objects=self._settings.page_objects
             )
-            if page is not None:
+            if page is None:
+                await self._session.probe()
+            else:
                 await self._digest(page)
                 version = page.version
             if not self.complete and (page is None or not page.truncated):

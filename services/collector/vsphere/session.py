@@ -19,6 +19,7 @@ from services.collector.domain.spelling import uuid_or_none
 from services.collector.vsphere.endpoint import Credentials, Endpoint
 from services.collector.vsphere.faults import sight_lost_by
 from services.collector.vsphere.filters import watch_groups
+from services.collector.vsphere.probing import probe
 from services.collector.vsphere.reading import read_page
 from services.collector.vsphere.transport import Transport
 from services.collector.vsphere.worker import Worker
@@ -75,6 +76,10 @@ class Session:
             return read_page(answer) if answer is not None else None
 
         return await self.call(ask)
+
+    async def probe(self) -> None:
+        """Make sure that this session still sees; due whenever a vCenter was silent."""
+        await self.call(lambda: probe(self._content))
 
     async def call(self, ask: Callable[[], T]) -> T:
         """The result of a blocking call."""

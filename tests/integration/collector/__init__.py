@@ -1,0 +1,1 @@
+"""The collector against simulated vCenters, on a real store and bus."""
