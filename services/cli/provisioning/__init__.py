@@ -5,8 +5,8 @@ powered on, with its guest's network configuration applied; or an error, and not
 Owns: nothing. Provisioning systems have their own ways; this one shows that an answer is enough.
 """
 
-from services.cli.provisioning.connection import VcenterConnection, connect
+from services.cli.provisioning.connection import VcenterConnection, VcenterOutOfSight, connect
 from services.cli.provisioning.creating import create_vm
 from services.cli.provisioning.tasks import ProvisioningFailed
 
-__all__ = ["ProvisioningFailed", "VcenterConnection", "connect", "create_vm"]
+__all__ = ["ProvisioningFailed", "VcenterConnection", "VcenterOutOfSight", "connect", "create_vm"]

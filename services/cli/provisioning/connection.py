@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
 from pyVmomi import vim, vmodl
 
 from services.cli.provisioning.tasks import ProvisioningFailed
+from services.collector.domain.sight import SightLost
 from services.collector.vsphere.endpoint import Credentials, TlsMode, parse_endpoint
 from services.collector.vsphere.session import Patience, Session, open_session
+from shared.runtime.errors import PatchbayError, TransientError
 
 T = TypeVar("T")
+
+
+class VcenterOutOfSight(TransientError):
+    """The vCenter does not answer, or not in a way that can be read."""
 
 
 class VcenterConnection:
@@ -23,7 +29,7 @@ class VcenterConnection:
         self._session = session
 
     async def call(self, ask: Callable[[], T]) -> T:
-        """The result of a call. Raises `ProvisioningFailed` with the vCenter's fault, or `SightLost`."""
+        """The result of a call. Raises `ProvisioningFailed` with its fault, or `VcenterOutOfSight`."""
 
         def attempt() -> T | ProvisioningFailed:
             # Caught here, in the thread: faults say what the vCenter refused, not that it is out of sight.
@@ -32,7 +38,10 @@ class VcenterConnection:
             except (vmodl.MethodFault, vim.fault.VimFault) as fault:
                 return ProvisioningFailed.of(fault)
 
-        result = await self._session.call(attempt)
+        try:
+            result = await self._session.call(attempt)
+        except SightLost as lost:
+            raise _in_our_words(lost) from lost
         if isinstance(result, ProvisioningFailed):
             raise result
         return result
@@ -59,10 +68,22 @@ async def connect(
     """Log in at a vCenter ("https://vc.example.net/sdk"); log out on leaving.
 
     `tls` and `tls_detail` say how its certificate is trusted, as for a registered vCenter. Plain http is for
-    this machine only. Raises `PermanentError` for an address that is none, `SightLost` without a login.
+    this machine only. Raises `PermanentError` for an address that is none, `ProvisioningFailed` for a refused
+    login, `VcenterOutOfSight` when there is no answer.
     """
     secret = password if isinstance(password, SecretStr) else SecretStr(password)
     endpoint = parse_endpoint(url, tls, tls_detail)
     credentials = Credentials(user, secret)
-    async with open_session(endpoint, credentials, patience=Patience(), name="provisioning") as session:
+    opening = open_session(endpoint, credentials, patience=Patience(), name="provisioning")
+    async with AsyncExitStack() as stack:
+        try:
+            session = await stack.enter_async_context(opening)
+        except SightLost as lost:
+            raise _in_our_words(lost) from lost
         yield VcenterConnection(session)
+
+
+def _in_our_words(lost: SightLost) -> PatchbayError:
+    if lost.cause == "rejected_login":
+        return ProvisioningFailed(f"the vCenter refused the login: {lost.detail}", code="rejected_login")
+    return VcenterOutOfSight(f"the vCenter is out of sight ({lost.cause}): {lost.detail}")

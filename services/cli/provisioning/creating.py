@@ -34,7 +34,7 @@ async def create_vm(
     """Create the VM that `placed` describes, customize its guest and power it on; its managed object id.
 
     The VM has no disk: this shows that an answer is complete, it installs no operating system. Raises
-    `ProvisioningFailed` with the vCenter's reason, `SightLost` when the vCenter goes away. Whatever had been
+    `ProvisioningFailed` with the vCenter's reason, `VcenterOutOfSight` when it goes away. Whatever had been
     made by then is removed, also when the caller is cancelled.
     """
     tell = on_progress or _nothing
