@@ -18,7 +18,7 @@ from shared.runtime.errors import TransientError
 from shared.runtime.health import Health, serve_health
 from shared.runtime.settings import CoreSettings
 from shared.store import migrate
-from shared.store.embedded import ensure_postgres
+from shared.store.embedded import EmbeddedPostgres, ensure_postgres
 from shared.store.migrate import SchemaOutdated
 from shared.store.pool import Pool, open_pool
 
@@ -82,13 +82,27 @@ async def open_database(
         await _check_schema(url, patience, upgrade=upgrade)
         yield url
         return
-    server = ensure_postgres(settings.data_dir)
-    running = await asyncio.to_thread(server.__enter__)
+    async with _embedded(settings) as server:
+        await _check_schema(server.url, patience, upgrade=True)
+        yield server.url
+
+
+@asynccontextmanager
+async def _embedded(settings: CoreSettings) -> AsyncIterator[EmbeddedPostgres]:
+    postgres = ensure_postgres(settings.data_dir)
+    starting = asyncio.create_task(asyncio.to_thread(postgres.__enter__))
     try:
-        await _check_schema(running.url, patience, upgrade=True)
-        yield running.url
+        server = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        # The thread goes on: what it starts must be stopped.
+        await asyncio.wait([starting])
+        if starting.exception() is None:
+            await asyncio.to_thread(postgres.__exit__, None, None, None)
+        raise
+    try:
+        yield server
     finally:
-        await asyncio.to_thread(server.__exit__, None, None, None)
+        await asyncio.to_thread(postgres.__exit__, None, None, None)
 
 
 async def _check_schema(url: str, patience: timedelta, *, upgrade: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import structlog
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 from structlog.typing import Processor
 
 from shared.runtime.redaction import redact
@@ -15,6 +16,8 @@ from shared.runtime.settings import LogSettings
 
 CHATTY = ("aio_pika", "aiormq", "aiohttp.access", "asyncio", "alembic", "stamina")
 """Libraries whose news below a warning are for their own developers."""
+
+log = structlog.get_logger(__name__)
 
 
 def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | None = None) -> None:
@@ -48,6 +51,13 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
         cache_logger_on_first_use=True,
     )
     _route_libraries(chain, renderer, level, stream)
+    set_on_retry_hooks([_log_retry])
+
+
+def _log_retry(details: RetryDetails) -> None:
+    # A server that starts along with us is no news; one that stays away is.
+    write = log.info if details.waited_so_far < 5 else log.warning
+    write("waiting", reason=str(details.caused_by), seconds=round(details.wait_for, 1))
 
 
 def _route_libraries(chain: list[Processor], renderer: Processor, level: int, stream: TextIO) -> None:

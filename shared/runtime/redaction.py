@@ -16,7 +16,7 @@ SECRET_NAME = re.compile(
 )
 HIDDEN = "…"
 DEPTH = 6
-"""How deep to look into what is logged; deeper is shown as a text."""
+"""How deep to look into what is logged; what is deeper is not shown."""
 
 
 def redact(name: str, value: Any, depth: int = 0) -> Any:
@@ -28,9 +28,9 @@ def redact(name: str, value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return without_secrets(value) if "=" in value or "@" in value else value
     if depth >= DEPTH:
-        return without_secrets(value)
+        return HIDDEN  # as a text it would show what is inside, secrets and all
     if isinstance(value, Mapping):
         return {key: redact(str(key), inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(name, inner, depth + 1) for inner in value]
-    return without_secrets(value) if isinstance(value, BaseException) else value
+    return without_secrets(value)
