@@ -85,6 +85,14 @@ async def connect(
             )
         except FileNotFoundError as error:
             raise DatabaseLost("the unix socket of PostgreSQL is not there (yet)") from error
+        except ValueError:
+            # The driver's message quotes the URL, or the piece of a password that it took for a port.
+            raise PermanentError(
+                "PATCHBAY_DATABASE_URL is not a PostgreSQL URL",
+                code="database_url",
+                hint="write it as postgresql://user:password@host:5432/database,"
+                " special characters of the password percent-encoded",
+            ) from None
         await prepare(connection)
         return connection
 
@@ -139,12 +147,6 @@ async def translate_errors() -> AsyncIterator[None]:
         ) from error
     except socket.gaierror as error:
         raise DatabaseLost(f"the database's host name is not known: {error.strerror}") from error
-    except asyncpg.ClientConfigurationError:
-        raise PermanentError(
-            "PATCHBAY_DATABASE_URL is not a PostgreSQL URL",
-            code="database_url",
-            hint="write it as postgresql://user:password@host:5432/database",
-        ) from None  # the driver's message may quote the URL
     except asyncpg.InterfaceError as error:
         # The connection or the pool went away between two statements. Other interface errors are defects.
         if "closed" not in str(error) and "closing" not in str(error):

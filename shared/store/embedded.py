@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -117,6 +118,8 @@ def _start(folder: Path) -> EmbeddedPostgres:
 
 def _make_data(folder: Path, data: Path, account: Account) -> None:
     """Under another name first: what was interrupted half way is never taken for data."""
+    for leftover in folder.glob("new-*"):
+        shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix="new-", dir=folder) as place:
         fresh = Path(place) / "data"
         fresh.mkdir(mode=0o700)
