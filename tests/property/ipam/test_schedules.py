@@ -67,7 +67,8 @@ KINDS: tuple[HolderKind, ...] = ("nic", "sighting", "reservation")
 HOLDERS = tuple(Holder(kind, derive(kind, n)) for kind in KINDS for n in range(3))
 
 scopes = st.sampled_from(SCOPES)
-addresses = st.sampled_from(ADDRESSES)
+spots = st.tuples(st.integers(0, 7), st.integers(0, 16))
+"""A subnet of the scope and an offset in it, or any address; see `Schedules._address`."""
 holders = st.sampled_from(HOLDERS)
 orders = st.sampled_from(["lowest", "highest", "random", "longest_unused"])
 cooldowns = st.sampled_from([0, 60, 600])
@@ -104,6 +105,18 @@ class Schedules(RuleBasedStateMachine):
             return self._do(work), None
         except LedgerRefusal as refusal:
             return None, refusal.code
+
+    def _address(self, scope: UUID, spot: tuple[int, int]) -> str:
+        """Mostly an address of a subnet: any of the first 16, the last or the gateway."""
+        subnet, offset = spot
+        nets = [net for _, net in sorted(self.model.nets.items()) if net.scope == scope]
+        if not nets or subnet == 0:
+            return ADDRESSES[(subnet * 17 + offset) % len(ADDRESSES)]
+        net = nets[subnet % len(nets)]
+        if offset == 16 and net.gateway is not None:
+            return str(net.gateway)
+        size = net.prefix.num_addresses
+        return str(net.prefix[-1 if offset == 15 else offset % size])
 
     def _one_of(self, pick: int) -> UUID:
         return sorted(self.model.nets)[pick % len(self.model.nets)]
@@ -226,10 +239,14 @@ class Schedules(RuleBasedStateMachine):
 
     @rule(
         scope=scopes,
-        wishes=st.lists(st.tuples(addresses, holders, st.none() | holders), min_size=1, max_size=8),
+        wishes=st.lists(st.tuples(spots, holders, st.none() | holders), min_size=1, max_size=8),
     )
-    def occupy(self, scope: str, wishes: list[tuple[str, Holder, Holder | None]]) -> None:
-        claims = [Claim(a, holder, self.now, instead_of=old) for a, holder, old in wishes]
+    def occupy(self, scope: str, wishes: list[tuple[tuple[int, int], Holder, Holder | None]]) -> None:
+        space = scope_id(scope)
+        claims = [
+            Claim(self._address(space, spot), holder, self.now, instead_of=old)
+            for spot, holder, old in wishes
+        ]
         outcome = self._do(occupy(self.conn, scope_id(scope), claims))
         expected = self.model.occupy(scope_id(scope), claims)
         assert outcome.granted == [c for c, granted in zip(claims, expected, strict=True) if granted]
@@ -254,9 +271,10 @@ class Schedules(RuleBasedStateMachine):
         expected = self.model.release(scope, releases, cooldown=cooldown)
         assert outcome.done == [r for r, done in zip(releases, expected, strict=True) if done]
 
-    @rule(scope=scopes, some=st.lists(addresses, min_size=1, max_size=4), back=st.booleans())
-    def reserve(self, scope: str, some: list[str], back: bool) -> None:
+    @rule(scope=scopes, at=st.lists(spots, min_size=1, max_size=4), back=st.booleans())
+    def reserve(self, scope: str, at: list[tuple[int, int]], back: bool) -> None:
         space = scope_id(scope)
+        some = [self._address(space, spot) for spot in at]
         if back:
             self._do(unreserve(self.conn, space, some, self.now))
             releases = [Release(a, reserved_by(space, a), self.now) for a in some]
@@ -292,10 +310,11 @@ class Schedules(RuleBasedStateMachine):
         self.model.hand_out(subnet, handed_out, holder, self.now)
 
     @precondition(lambda self: self.model.nets)
-    @rule(pick=st.integers(0, 9), wanted=addresses, holder=holders)
-    def allocate_wanted(self, pick: int, wanted: str, holder: Holder) -> None:
+    @rule(pick=st.integers(0, 9), spot=spots, holder=holders)
+    def allocate_wanted(self, pick: int, spot: tuple[int, int], holder: Holder) -> None:
         subnet = self._one_of(pick)
         net = self.model.nets[subnet]
+        wanted = self._address(net.scope, spot)
         self.model.reclaim(subnet, self.now)
         address = parse_address(wanted)
         row = self.model.rows.get((net.scope, address))
