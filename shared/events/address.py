@@ -30,9 +30,9 @@ class Sighting(Part):
     vm: UUID
     vm_moid: str
     vm_name: str
-    port: UUID | None
+    port: UUID | None = None
     """None for the weaker source, which tells no device."""
-    device_key: int | None
+    device_key: int | None = None
     mac: MacAddress | None = None
     wire: UUID | None = None
     wire_name: str | None = None

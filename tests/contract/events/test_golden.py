@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from shared.bus.topics import matches
 
+from shared.events.base import Part
 from shared.events.codec import decode, encode
 from shared.events.envelope import routing_key
 from shared.events.registry import EVENTS, REGISTRY
@@ -73,3 +74,18 @@ def test_every_command_has_a_consumer() -> None:
     assert commands
     for command in commands:
         assert any(matches(binding, f"{command['type']}.-.-") for binding in taken), command["type"]
+
+
+def _parts(part: type[Part]) -> set[type[Part]]:
+    return {part} | {found for sub in part.__subclasses__() for found in _parts(sub)}
+
+
+def test_what_is_left_out_when_empty_may_be_left_out() -> None:
+    """Messages are written without empty fields; a reader that insisted on one would refuse its own words."""
+    insisting = [
+        f"{part.__name__}.{name}"
+        for part in _parts(Part)
+        for name, field in part.model_fields.items()
+        if field.is_required() and type(None) in get_args(field.annotation)
+    ]
+    assert insisting == []
