@@ -7,7 +7,6 @@ connection ends. A crash between confirm and delete publishes again, with the sa
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from shared.bus.port import Bus, PublishFailed, Unroutable
+from shared.runtime.backoff import Backoff
 from shared.runtime.errors import PermanentError, TransientError
 from shared.store import outbox
 from shared.store.connection import translate_errors
@@ -41,8 +41,6 @@ DEPTH_SECONDS = 5.0
 DRAIN_SECONDS = 5.0
 """How long to go on publishing what is there once asked to stop."""
 
-FIRST_BACKOFF = 0.1
-LAST_BACKOFF = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +56,7 @@ async def relay(pool: Pool, bus: Bus, *, stop: asyncio.Event, name: str) -> None
 
     Errors of bus and database are waited out, with backoff; only a cancellation or a defect ends it early.
     """
-    backoff = _Backoff()
+    backoff = Backoff()
     while not stop.is_set():
         try:
             async with translate_errors(), pool.acquire() as connection:
@@ -67,12 +65,12 @@ async def relay(pool: Pool, bus: Bus, *, stop: asyncio.Event, name: str) -> None
                     await _Relay(connection, bus, stop).run()
                     await connection.execute(f"SELECT pg_advisory_unlock({LOCK})")
                     return
-            backoff.reset()
+            backoff.succeeded()
             await _sleep(stop, STANDBY_SECONDS)
         except TransientError as error:
             FAILURES.inc()
             log.warning("outbox_relay_interrupted", relay=name, error=str(error))
-            await _sleep(stop, backoff.next())
+            await backoff.wait(stop)
 
 
 @dataclass
@@ -94,19 +92,17 @@ class _Relay:
         """Publish until asked to stop and, within `DRAIN_SECONDS`, nothing is left."""
         # A lost delete only means a repeated message: no need to wait for the disk.
         await self.connection.execute("SET synchronous_commit = off")
-        backoff = _Backoff()
+        backoff = Backoff()
         async with self._woken():
             while True:
                 await self._housekeeping()
                 if await self._publish_all():
-                    backoff.reset()
+                    backoff.succeeded()
                     if self.stop.is_set():
                         return
                     await self._rest()
-                elif self.stop.is_set():
+                elif not await backoff.wait(self.stop):
                     return
-                else:
-                    await _sleep(self.stop, backoff.next())
 
     async def _publish_all(self) -> bool:
         """Publish what is there, window by window. False when the bus did not take all it should."""
@@ -233,22 +229,6 @@ class _Relay:
 def _without(rows: Sequence[Row], indices: Sequence[int]) -> Sequence[Row]:
     left_out = set(indices)
     return [row for at, row in enumerate(rows) if at not in left_out]
-
-
-class _Backoff:
-    """Growing pauses with jitter, in seconds."""
-
-    def __init__(self) -> None:
-        self._next = FIRST_BACKOFF
-
-    def next(self) -> float:
-        """The next pause."""
-        pause, self._next = self._next, min(self._next * 2, LAST_BACKOFF)
-        return pause * random.uniform(0.5, 1.0)  # noqa: S311  jitter, not a secret
-
-    def reset(self) -> None:
-        """Start again with a short one."""
-        self._next = FIRST_BACKOFF
 
 
 async def _sleep(event: asyncio.Event, seconds: float) -> None:
