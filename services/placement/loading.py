@@ -113,17 +113,17 @@ class WorldLoader:
 
     async def load(self, conn: Connection, now: datetime) -> World:
         """The world as committed now. `now` decides which cooled-down addresses count as free."""
-        hosts = await self._hosts.load(conn)
+        hosts = (await self._hosts.load(conn)).values()
         wires = {wire.id: wire for wire in (await self._wires.load(conn)).values()}
         subnets = await _subnets(conn, now)
-        named = {wire for subnet in subnets.values() for wire in subnet.roles} - wires.keys()
+        named = {wire for subnet in subnets for wire in subnet.roles} - wires.keys()
         for row in await conn.fetch(_RETIRED, list(named)) if named else ():
             wires[row["id"]] = wire_facts(PortgroupChanged.model_validate(row["state"]), retired=True)
-        vcenters = {
-            row["id"]: VcenterFacts(row["id"], row["name"], row["state"], row["detail"], row["current_to"])
+        vcenters = [
+            VcenterFacts(row["id"], row["name"], row["state"], row["detail"], row["current_to"])
             for row in await conn.fetch(_VCENTERS)
-        }
-        return World(vcenters, hosts, await self.loads(conn), wires, subnets)
+        ]
+        return World(vcenters, hosts, await self.loads(conn), wires.values(), subnets)
 
     async def loads(self, conn: Connection, hosts: Sequence[HostKey] | None = None) -> dict[HostKey, Load]:
         """What VMs and reservations take of all hosts, or of `hosts`; those with nothing have no entry."""
@@ -136,14 +136,14 @@ class WorldLoader:
         }
 
 
-async def _subnets(conn: Connection, now: datetime) -> dict[UUID, SubnetFacts]:
+async def _subnets(conn: Connection, now: datetime) -> list[SubnetFacts]:
     known = await list_subnets(conn)
     wires = await wires_of_subnets(conn, [subnet.id for subnet in known])
     with_room = {row["id"] for row in await conn.fetch(_WITH_ROOM, now)}
-    found: dict[UUID, SubnetFacts] = {}
+    found: list[SubnetFacts] = []
     for subnet in known:
         roles: dict[UUID, Role] = dict(wires.get(subnet.id, []))
-        found[subnet.id] = SubnetFacts(
+        facts = SubnetFacts(
             id=subnet.id,
             scope_id=subnet.scope_id,
             scope=subnet.scope,
@@ -159,4 +159,5 @@ async def _subnets(conn: Connection, now: datetime) -> dict[UUID, SubnetFacts]:
             mtu=subnet.mtu,
             routes=subnet.routes,
         )
+        found.append(facts)
     return found

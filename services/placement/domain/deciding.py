@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.placement.domain.finding import Finding, listed
-from services.placement.domain.hosts import AFTER_REACH, PHRASES, Failure, Fit, Need, consider, uplinks
+from services.placement.domain.hosts import (
+    AFTER_REACH,
+    PHRASES,
+    Failure,
+    Fit,
+    Need,
+    consider,
+    out_of_sight,
+    uplinks,
+)
 from services.placement.domain.policy import Policy
 from services.placement.domain.targets import Exclusion, Option, Target, target
 from services.placement.domain.world import HostFacts, World
@@ -49,7 +58,7 @@ def decide(
     reasons = [wanted.reason for wanted in targets if wanted.reason is not None]
     if reasons:
         return Refusal("; ".join(dict.fromkeys(reasons)), tuple(dict.fromkeys(findings)))
-    fits, failures = _consider_all(Need(request, targets, now), world, policy)
+    fits, failures = _consider_all(Need(request, targets, out_of_sight(world, policy, now)), world, policy)
     findings += [Finding("host", host.id, host.name, *_failed(failure)) for host, failure in failures]
     if not fits:
         reason = _sum_up(request, targets, [failure for _, failure in failures])
@@ -75,7 +84,7 @@ def _consider_all(
     """Hosts that fit, best first, and those that do not, by id."""
     fits: list[Fit] = []
     failures: list[tuple[HostFacts, Failure]] = []
-    for host in sorted(world.hosts.values(), key=lambda host: host.key):
+    for host in world.hosts.values():
         verdict = consider(host, need, world, policy)
         if isinstance(verdict, Fit):
             fits.append(verdict)

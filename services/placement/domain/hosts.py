@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from services.placement.domain.finding import amount, listed
 from services.placement.domain.policy import Policy
 from services.placement.domain.targets import Option, Target
-from services.placement.domain.world import HostFacts, Links, Load, WireFacts, World
+from services.placement.domain.world import HostFacts, Links, Load, VcenterFacts, WireFacts, World
 from shared.events.placement import VmCreateRequested, Where
 
 
@@ -22,11 +23,11 @@ class Failure(NamedTuple):
 
 
 class Need(NamedTuple):
-    """What is to be placed, and when."""
+    """What is to be placed, and the vCenters on whose hosts nothing is."""
 
     request: VmCreateRequested
     targets: Sequence[Target]
-    now: datetime
+    out_of_sight: Mapping[UUID, Failure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def consider(host: HostFacts, need: Need, world: World, policy: Policy) -> Fit |
     """Whether a host may take the VM. Of several rules that speak against it the first is named."""
     failure = (
         _where(host, need.request.where)
-        or _in_sight(host, world, policy, need.now)
+        or need.out_of_sight.get(host.key.vcenter)
         or _connected(host)
         or _in_service(host)
     )
@@ -98,19 +99,27 @@ def _where(host: HostFacts, where: Where) -> Failure | None:
     return None
 
 
-def _in_sight(host: HostFacts, world: World, policy: Policy, now: datetime) -> Failure | None:
-    vcenter = world.vcenters.get(host.key.vcenter)
+def out_of_sight(world: World, policy: Policy, now: datetime) -> dict[UUID, Failure]:
+    """The vCenters whose facts are not to be built on, each with why."""
+    found = {}
+    for identity in {key.vcenter for key in world.hosts}:
+        because = _blind(world.vcenters.get(identity), policy, now)
+        if because is not None:
+            found[identity] = Failure("in_sight", because)
+    return found
+
+
+def _blind(vcenter: VcenterFacts | None, policy: Policy, now: datetime) -> str | None:
     if vcenter is None:
-        return Failure("in_sight", "its vCenter has not reported yet")
+        return "its vCenter has not reported yet"
     if vcenter.state != "connected":
         detail = f" ({vcenter.detail})" if vcenter.detail else ""
-        return Failure("in_sight", f"sight of vCenter {vcenter.name} is lost{detail}")
+        return f"sight of vCenter {vcenter.name} is lost{detail}"
     age = now - vcenter.as_of
     if age > policy.max_staleness:
-        return Failure(
-            "in_sight",
+        return (
             f"facts of vCenter {vcenter.name} are {age.total_seconds():.0f} s old, "
-            f"the limit is {policy.max_staleness.total_seconds():.0f} s",
+            f"the limit is {policy.max_staleness.total_seconds():.0f} s"
         )
     return None
 

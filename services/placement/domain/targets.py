@@ -60,7 +60,7 @@ class Target:
 def target(index: int, nic: NicRequest, world: World, excluded: Iterable[Exclusion] = ()) -> Target:
     """Options of one NIC."""
     words = _words(nic)
-    wires = _named_wires(nic.wire, world)
+    wires = world.find_wires(nic.wire) if nic.wire is not None else {}
     if nic.wire is not None and not wires:
         return _impossible(index, words, "wire_known", "no port group of this id or name is known")
     subnets, missing = _named_subnets(nic, wires, world)
@@ -108,30 +108,21 @@ def _summary(words: str, findings: list[Finding]) -> str:
     return f"none of the {len(failed)} subnets for {words!r} can be used: {'; '.join(parts)}{more}"
 
 
-def _named_wires(text: str | None, world: World) -> dict[UUID, WireFacts]:
-    """Wires of this id, else of this managed object id, else of this name; in several vCenters perhaps."""
-    if text is None:
-        return {}
-    by_id = {wire.id: wire for wire in world.wires.values() if str(wire.id) == text.lower()}
-    by_moid = {wire.id: wire for wire in world.wires.values() if wire.network == text}
-    return by_id or by_moid or {wire.id: wire for wire in world.wires.values() if wire.name == text}
-
-
 def _named_subnets(
     nic: NicRequest, wires: Mapping[UUID, WireFacts], world: World
 ) -> tuple[list[SubnetFacts], str | None]:
     """Subnets that are asked for, by name and id; or why there are none."""
-    known = sorted(world.subnets.values(), key=lambda subnet: (subnet.name, str(subnet.id)))
-    in_scope = [subnet for subnet in known if subnet.scope == nic.scope]
     if nic.subnet is not None:
-        found = [subnet for subnet in known if str(subnet.id) == nic.subnet.lower()]
-        found = found or [subnet for subnet in in_scope if subnet.name == nic.subnet]
-        names = listed([subnet.name for subnet in in_scope])
-        return found, None if found else f"not known in scope {nic.scope!r}, which has {names}"
+        found = world.find_subnet(nic.subnet, nic.scope)
+        if found is not None:
+            return [found], None
+        names = listed([subnet.name for subnet in world.subnets if subnet.scope == nic.scope])
+        return [], f"not known in scope {nic.scope!r}, which has {names}"
+    in_scope = [subnet for subnet in world.subnets if subnet.scope == nic.scope]
     if nic.wire is not None:
-        found = [subnet for subnet in in_scope if not wires.keys().isdisjoint(subnet.roles)]
+        living = [subnet for subnet in in_scope if not wires.keys().isdisjoint(subnet.roles)]
         hint = f"no subnet of scope {nic.scope!r} lives on it; create one, or pin one to it"
-        return found, None if found else hint
+        return living, None if living else hint
     return in_scope, None if in_scope else f"scope {nic.scope!r} has no subnet; create one"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -71,11 +71,11 @@ class HostFacts:
     """By name of the standard port group."""
     distributed_links: Mapping[str, Links] = field(default_factory=dict)
     """By UUID of the distributed switch."""
+    id: str = field(init=False)
+    """For rulings: unique over all vCenters."""
 
-    @property
-    def id(self) -> str:
-        """For rulings: unique over all vCenters."""
-        return f"{self.key.vcenter}/{self.key.moid}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.key.vcenter}/{self.key.moid}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +115,28 @@ class SubnetFacts:
     routes: tuple[Route, ...] = ()
 
 
-@dataclass(slots=True)
 class World:
     """All that placement knows at one moment. `loads` grows as a batch of requests is decided."""
 
-    vcenters: Mapping[UUID, VcenterFacts]
-    hosts: Mapping[HostKey, HostFacts]
-    loads: dict[HostKey, Load]
-    wires: Mapping[UUID, WireFacts]
-    subnets: Mapping[UUID, SubnetFacts]
+    def __init__(
+        self,
+        vcenters: Iterable[VcenterFacts],
+        hosts: Iterable[HostFacts],
+        loads: Mapping[HostKey, Load],
+        wires: Iterable[WireFacts],
+        subnets: Iterable[SubnetFacts],
+    ) -> None:
+        self.vcenters = {vcenter.id: vcenter for vcenter in vcenters}
+        self.hosts = {host.key: host for host in sorted(hosts, key=lambda host: host.key)}
+        self.wires = {wire.id: wire for wire in wires}
+        self.subnets = sorted(subnets, key=lambda subnet: (subnet.name, str(subnet.id)))
+        self.loads = dict(loads)
+        # Looked up by every request: thousands of names must not be walked for each.
+        self._subnets_by_id = {str(subnet.id): subnet for subnet in self.subnets}
+        self._subnets_by_name = {(subnet.scope, subnet.name): subnet for subnet in self.subnets}
+        self._wires_by_moid = _grouped(self.wires.values(), lambda wire: wire.network)
+        self._wires_by_name = _grouped(self.wires.values(), lambda wire: wire.name)
+        self._wires_by_id = {str(wire.id): [wire] for wire in self.wires.values()}
 
     def load(self, key: HostKey) -> Load:
         """What is taken of a host."""
@@ -133,6 +146,26 @@ class World:
         """Count a VM that is about to be placed."""
         load = self.load(key)
         self.loads[key] = Load(load.cpus + cpus, load.memory_mb + memory_mb)
+
+    def find_subnet(self, text: str, scope: str) -> SubnetFacts | None:
+        """The subnet of this id, else of this name in `scope`."""
+        return self._subnets_by_id.get(text.lower()) or self._subnets_by_name.get((scope, text))
+
+    def find_wires(self, text: str) -> dict[UUID, WireFacts]:
+        """Wires of this id, else of this managed object id, else of this name; perhaps of several vCenters."""
+        found = (
+            self._wires_by_id.get(text.lower())
+            or self._wires_by_moid.get(text)
+            or self._wires_by_name.get(text, [])
+        )
+        return {wire.id: wire for wire in found}
+
+
+def _grouped(wires: Iterable[WireFacts], key: Callable[[WireFacts], str]) -> dict[str, list[WireFacts]]:
+    groups: dict[str, list[WireFacts]] = {}
+    for wire in wires:
+        groups.setdefault(key(wire), []).append(wire)
+    return groups
 
 
 def host_facts(event: HostChanged) -> HostFacts:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 from itertools import product
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -34,6 +34,7 @@ from tests.unit.placement.worlds import (
     world,
 )
 
+Item = TypeVar("Item")
 POLICY = Policy(cpu_overcommit=2.0, memory_overcommit=1.0)
 VCENTERS = (VCENTER, OTHER_VCENTER)
 ROLES: tuple[Role, ...] = ("default", "pinned", "detected", "denied")
@@ -154,7 +155,7 @@ def connectable(nic: NicRequest, option: Option, machine: HostFacts) -> bool:
 def every_answer(asked: VmCreateRequested, known: World) -> Iterator[tuple[HostKey, list[Option]]]:
     options = [
         Option(net, known.wires[identity], role)
-        for net in known.subnets.values()
+        for net in known.subnets
         for identity, role in net.roles.items()
     ]
     for key in known.hosts:
@@ -206,16 +207,16 @@ def test_every_host_has_its_ruling(asked: VmCreateRequested, known: World) -> No
 def test_the_order_in_which_things_are_listed_is_irrelevant(
     asked: VmCreateRequested, known: World, seed: int
 ) -> None:
-    def shuffled(mapping: Any) -> Any:
-        items = list(mapping.items())
-        Random(seed).shuffle(items)  # noqa: S311  a test's order
-        return dict(items)
+    def shuffled(items: Iterable[Item]) -> list[Item]:
+        mixed = list(items)
+        Random(seed).shuffle(mixed)  # noqa: S311  a test's order
+        return mixed
 
     other = World(
-        shuffled(known.vcenters),
-        shuffled(known.hosts),
-        shuffled(known.loads),
-        shuffled(known.wires),
+        shuffled(known.vcenters.values()),
+        shuffled(known.hosts.values()),
+        known.loads,
+        shuffled(known.wires.values()),
         shuffled(known.subnets),
     )
     assert decide(asked, known, POLICY, NOW) == decide(asked, other, POLICY, NOW)
@@ -230,10 +231,10 @@ def test_removing_a_host_that_was_not_chosen_changes_nothing(
     others = [key for key in known.hosts if not isinstance(verdict, Choice) or key != verdict.host.key]
     gone = set(data.draw(st.lists(st.sampled_from(others)))) if others else set()
     fewer = World(
-        known.vcenters,
-        {key: item for key, item in known.hosts.items() if key not in gone},
+        known.vcenters.values(),
+        [item for key, item in known.hosts.items() if key not in gone],
         known.loads,
-        known.wires,
+        known.wires.values(),
         known.subnets,
     )
     assert summary(decide(asked, fewer, POLICY, NOW)) == summary(verdict)

@@ -95,14 +95,7 @@ def world(
     loads: Mapping[HostKey, Load] | None = None,
     vcenters: Sequence[VcenterFacts] = (),
 ) -> World:
-    known = vcenters or (vcenter(), vcenter(OTHER_VCENTER))
-    return World(
-        vcenters={item.id: item for item in known},
-        hosts={item.key: item for item in hosts},
-        loads=dict(loads or {}),
-        wires={item.id: item for item in wires},
-        subnets={item.id: item for item in subnets},
-    )
+    return World(vcenters or (vcenter(), vcenter(OTHER_VCENTER)), hosts, loads or {}, wires, subnets)
 
 
 def request(*nics: NicRequest, **values: Any) -> VmCreateRequested:
