@@ -37,7 +37,7 @@ class Received:
 
 
 Handler = Callable[[Sequence[Received]], Awaitable[None]]
-"""Handles events in order, all or none: when it raises it is called again, with the same ones or each alone."""
+"""Handles events in order, all or none: when it raises it is called again, with the same or each alone."""
 
 
 class _Stopped(Exception):
