@@ -152,7 +152,7 @@ class World:
         return self._subnets_by_id.get(text.lower()) or self._subnets_by_name.get((scope, text))
 
     def find_wires(self, text: str) -> dict[UUID, WireFacts]:
-        """Wires of this id, else of this managed object id, else of this name; perhaps of several vCenters."""
+        """Wires of this id, else of this managed object id, else of this name; of any vCenter."""
         found = (
             self._wires_by_id.get(text.lower())
             or self._wires_by_moid.get(text)

@@ -166,6 +166,27 @@ def every_answer(asked: VmCreateRequested, known: World) -> Iterator[tuple[HostK
                 yield key, list(chosen)
 
 
+@settings(max_examples=300, deadline=None)
+@given(requests, worlds())
+def test_each_nic_gets_the_best_option_and_the_vm_the_best_host(
+    asked: VmCreateRequested, known: World
+) -> None:
+    verdict = decide(asked, known, POLICY, NOW)
+    if isinstance(verdict, Refusal):
+        return
+
+    def free_share(key: HostKey) -> float:
+        machine, load = known.hosts[key], known.load(key)
+        memory, cpus = machine.memory_mb or 0, (machine.cpu_cores or 0) * 2
+        return (memory - load.memory_mb - asked.memory_mb) / memory + (cpus - load.cpus - asked.cpus) / cpus
+
+    answers = list(every_answer(asked, known))
+    assert free_share(verdict.host.key) >= max(free_share(key) for key, _ in answers) - 1e-5
+    for index, option in enumerate(verdict.options):
+        rivals = [chosen[index] for key, chosen in answers if key == verdict.host.key]
+        assert option.preference == min(rival.preference for rival in rivals)
+
+
 def wants_one_address_twice(asked: VmCreateRequested) -> bool:
     wanted = [nic.address for nic in asked.nics if nic.address is not None]
     return len(wanted) != len(set(wanted))
