@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from shared.bus.topics import matches
 
+from shared.bus.topics import matches
 from shared.events.base import Part
 from shared.events.codec import decode, encode
 from shared.events.envelope import routing_key
