@@ -23,10 +23,11 @@ from services.cli.demo.steps import Report, Step
 from services.cli.demo.story import go_on, tell
 from services.cli.demo.summary import steps, summarise
 from services.cli.demo.watch import Watch
-from services.cli.instance import demo_claimed
+from services.cli.instance import demo_claimed, demo_folder
 from services.cli.outcome import people, print_json, say
 from services.cli.settings import Settings
 from shared.runtime.logging import configure_logging
+from shared.runtime.settings import default_data_dir
 
 CHECK_SECONDS = 55.0
 """A check that takes longer has failed; it says so instead of hanging."""
@@ -69,7 +70,7 @@ def show_demo(settings: Settings, *, vms: int, seed: int) -> int:
         with _logged_to(settings, folder / "demo.log"):
             asyncio.run(_until_signalled(_show(settings_for(settings, folder), report, vms=vms, seed=seed)))
         _say_end(report, folder)
-        return 0 if all(step.ok for step in report.steps) else 1
+        return 1 if report.failed else 0
 
 
 async def _show(settings: Settings, report: Report, *, vms: int, seed: int) -> None:
@@ -96,7 +97,9 @@ def _screen(folder: Path, report: Report) -> Iterator[Callable[[Picture], None]]
         report.on_change = _say_step
         yield lambda _: None
         return
-    hint = f"In another terminal: patchbay vm list · patchbay events tail   (PATCHBAY_DATA_DIR={folder})"
+    # Where the data folder is not the usual one, another terminal has to be told.
+    where = "" if folder == demo_folder(default_data_dir()) else f"PATCHBAY_DATA_DIR={folder} "
+    hint = f"Ctrl-C ends it · in another terminal: {where}patchbay vm list"
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def redraw(picture: Picture) -> None:

@@ -127,7 +127,9 @@ def _subnets(subnets: Sequence[SubnetLine], lines: int, *, narrow: bool) -> Rend
     if not subnets:
         return Text("none yet", style="bright_black")
     grid = _rows(3, None, None, None, 4)
-    for subnet in _head_of(subnets, lines):
+    # What people came to see first: subnets with additional wires, then those most used.
+    ordered = sorted(subnets, key=lambda s: (-len(s.more_wires), -s.taken, s.name))
+    for subnet in _head_of(ordered, lines):
         wires = Text(subnet.wire)
         for name in subnet.more_wires:
             wires.append(f" +{name}", style="yellow")

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from services.cli.outcome import Ended
 from shared.runtime.errors import PatchbayError
 
+CUT_SHORT = "cut short"
+
 
 class NotSeen(PatchbayError):
     """Something that should have happened did not; the message says what was found instead."""
@@ -40,6 +42,11 @@ class Report:
     """The story has come to its end."""
 
     @property
+    def failed(self) -> list[Step]:
+        """Steps that did not happen; not those that were cut short from outside."""
+        return [step for step in self.steps if not step.ok and step.found != CUT_SHORT]
+
+    @property
     def ok(self) -> bool:
         """Did every step happen?"""
         return self.told and all(step.ok for step in self.steps)
@@ -58,6 +65,6 @@ class Report:
             step.found = str(error)
         finally:
             if not step.ok and not step.found:
-                step.found = "cut short"
+                step.found = CUT_SHORT
             step.seconds = round(time.monotonic() - began, 3)
             self.on_change(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 
 from services.cli.demo.life import tell_life
 from services.cli.demo.measuring import measure
@@ -11,8 +12,8 @@ from services.cli.demo.opening import open_story
 from services.cli.demo.provisioning import provision, tell_provisioning
 from services.cli.demo.reading import Reading
 from services.cli.demo.stage import Stage
-from services.cli.demo.steps import NotSeen
-from services.simulator.control.churn import Churn
+from services.cli.demo.steps import NotSeen, Report
+from services.simulator.churn import Churn
 
 CHURN = {
     "address": 1.0,
@@ -37,7 +38,8 @@ async def tell(stage: Stage, reading: Reading) -> None:
 
 
 async def go_on(stage: Stage, reading: Reading) -> None:
-    """Random changes, and a new VM now and then, until cancelled."""
+    """Random changes, and a new VM now and then, until cancelled; no step of this is part of the story."""
+    stage = replace(stage, report=Report(on_change=stage.report.on_change))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(Churn(stage.world, CHURN, seed=1).run())
         for number in itertools.count(4):

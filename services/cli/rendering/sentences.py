@@ -16,6 +16,11 @@ def addresses_of(record: nic.NicFacts) -> str:
     return ", ".join(f"{a.address}/{a.prefix}" for a in record.addresses) or "-"
 
 
+def port_name(label: str) -> str:
+    """A device's label, with vSphere's usual one shortened: "Network adapter 1" is "NIC 1"."""
+    return label.replace("Network adapter", "NIC")
+
+
 def vlan_text(vlan: inventory.Vlan) -> str:
     """A VLAN as operators write it."""
     match vlan:
@@ -138,7 +143,7 @@ def _(event: subnet.SubnetWireDetached) -> str:
 
 @sentence.register
 def _(event: nic.NicCreated) -> str:
-    return f"{event.nic.vm_name} {event.nic.label}: {addresses_of(event.nic)} on {event.nic.wire_name}"
+    return f"{_port_of(event.nic)}: {addresses_of(event.nic)} on {event.nic.wire_name}"
 
 
 @sentence.register
@@ -147,14 +152,16 @@ def _(event: nic.NicUpdated) -> str:
     change = f"{before} → {after}" if before != after else after
     if event.before.wire != event.nic.wire:
         change += f", {event.before.wire_name} → {event.nic.wire_name}"
-    return f"{event.nic.vm_name} {event.nic.label}: {change}"
+    return f"{_port_of(event.nic)}: {change}"
 
 
 @sentence.register
 def _(event: nic.NicReleased) -> str:
-    return (
-        f"{event.nic.vm_name} {event.nic.label}: {addresses_of(event.nic)}, {event.reason.replace('_', ' ')}"
-    )
+    return f"{_port_of(event.nic)}: {addresses_of(event.nic)}, {event.reason.replace('_', ' ')}"
+
+
+def _port_of(record: nic.NicFacts) -> str:
+    return f"{record.vm_name} {port_name(record.label)}"
 
 
 @sentence.register

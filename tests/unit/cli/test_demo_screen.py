@@ -67,7 +67,7 @@ def test_80x24_shows_all_that_was_promised() -> None:
         "connected",
         "lag 12 ms",
         "12 wires",
-        "net-0",
+        "net-9",
         "nic.updated",
         "shop-1",
         "recorded",
