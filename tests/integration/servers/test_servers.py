@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aio_pika
@@ -16,10 +17,12 @@ from pyVim.connect import Disconnect, SmartConnect
 
 from shared.store.migrate import current, head
 from shared.store.pool import Pool
-from tests.servers.postgres import PostgresServer
+from tests.servers import postgres, rabbitmq
+from tests.servers import vcsim as vcsim_module
+from tests.servers.postgres import PostgresServer, find_postgres
 from tests.servers.processes import missing
-from tests.servers.rabbitmq import RabbitServer
-from tests.servers.vcsim import MakeVcsim, VcsimServer
+from tests.servers.rabbitmq import RabbitServer, find_rabbitmq
+from tests.servers.vcsim import MakeVcsim, VcsimServer, find_vcsim
 
 PROJECT = Path(__file__).parents[3]
 
@@ -126,6 +129,36 @@ def test_nothing_is_left_when_the_run_is_killed(postgres_server: PostgresServer,
     while _alive(postmaster):
         assert time.monotonic() < deadline, "the guard did not end the server"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("find", "gone", "remedy"),
+    [
+        (find_postgres, "postgres.find_binaries", "apt-get install postgresql"),
+        (find_rabbitmq, "rabbitmq.find_scripts", "apt-get install rabbitmq-server"),
+        (find_vcsim, "vcsim.find_program", "golang-github-vmware-govmomi-dev"),
+    ],
+)
+def test_who_has_no_server_is_told_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, find: Callable[[], object], gone: str, remedy: str
+) -> None:
+    module = f"tests.servers.{gone.partition('.')[0]}"
+    for address in (postgres.ADDRESS, rabbitmq.ADDRESS, vcsim_module.ADDRESS, "CI"):
+        monkeypatch.delenv(address, raising=False)
+    monkeypatch.setattr(f"tests.servers.{gone}", lambda: None)
+    monkeypatch.setattr(f"{module}.docker_answers", lambda: False)
+    with pytest.raises(pytest.skip.Exception, match=remedy):
+        find()
+
+
+def test_an_address_in_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(postgres.ADDRESS, "postgresql://there/db")
+    monkeypatch.setenv(vcsim_module.ADDRESS, "https://u:p@there/sdk")
+    found, ours = find_postgres()
+    assert (found.url, ours) == ("postgresql://there/db", False)
+    assert find_vcsim()(vms=3).url == "https://u:p@there/sdk"
+    with pytest.raises(pytest.skip.Exception, match="not ours to stop"):
+        found.kill()
 
 
 def test_a_missing_server_is_a_failure_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
