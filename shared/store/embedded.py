@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from shared.runtime.errors import PermanentError, TransientError
 from shared.store.embedded_programs import MAJOR, Account, account_for, environment, programs_for, run

@@ -166,8 +166,8 @@ def unprivileged(*names: str) -> Account | None:
 
 def docker_answers() -> bool:
     """Whether a Docker engine can be reached from here."""
-    import docker  # type: ignore[import-untyped]  # noqa: PLC0415  slow to import, and seldom needed
-    from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
+    import docker  # noqa: PLC0415  slow to import, and seldom needed
+    from docker.errors import DockerException  # noqa: PLC0415
 
     try:
         client = docker.from_env(timeout=3)

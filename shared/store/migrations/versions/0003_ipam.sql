@@ -2,6 +2,10 @@
 --
 -- Locks, always taken in this order: scopes (advisory, shared by writers of addresses, exclusive for whoever
 -- creates or deletes a subnet), then subnet rows (FOR NO KEY UPDATE) in the order of their ids, then addresses.
+--
+-- Functions that work on few rows of large tables switch sequential and bitmap scans off and look rows up
+-- one by one (LATERAL … LIMIT 1): their plans are kept for as long as a session lives, and one made while a
+-- table was empty must still be right when it is full.
 
 CREATE SCHEMA ipam;
 
@@ -129,7 +133,8 @@ CREATE FUNCTION ipam.examine(scope uuid, addresses inet[])
 RETURNS TABLE (
     subnet_id uuid, cooldown_seconds integer, remembers boolean,
     holder_kind text, holder_id uuid, since timestamptz, until timestamptz, note text
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     subnets uuid[];
 BEGIN
@@ -147,7 +152,9 @@ BEGIN
                a.holder_kind, a.holder_id, a.since, a.until, a.note
         FROM unnest(addresses, subnets) WITH ORDINALITY AS c (address, subnet, place)
         LEFT JOIN ipam.subnet s ON s.id = c.subnet
-        LEFT JOIN ipam.address a ON a.scope_id = scope AND a.address = c.address
+        LEFT JOIN LATERAL (
+            SELECT * FROM ipam.address x WHERE x.scope_id = scope AND x.address = c.address LIMIT 1
+        ) a ON true
         ORDER BY c.place;
 END $$;
 
@@ -159,9 +166,31 @@ CREATE FUNCTION ipam.may_be_allocated(of_subnet uuid, candidate inet) RETURNS bo
     )
 $$;
 
+-- Gives addresses that are in the ledger, and locked, other holders.
+CREATE FUNCTION ipam.change(
+    scope uuid, addresses inet[], kinds text[], ids uuid[], sinces timestamptz[], untils timestamptz[],
+    notes text[]
+) RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    UPDATE ipam.address a
+    SET holder_kind = r.kind, holder_id = r.id, since = r.since, until = r.until, note = r.note
+    FROM unnest(addresses, kinds, ids, sinces, untils, notes) AS r (address, kind, id, since, until, note)
+    WHERE a.scope_id = scope AND a.address = r.address;
+END $$;
+
+-- Takes addresses, which are locked, out of the ledger.
+CREATE FUNCTION ipam.forget(scope uuid, addresses inet[]) RETURNS void LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    DELETE FROM ipam.address a USING unnest(addresses) AS r (address)
+    WHERE a.scope_id = scope AND a.address = r.address;
+END $$;
+
 -- Free intervals follow the rows of ipam.address, whoever writes those.
 
-CREATE FUNCTION ipam.withdraw_free() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ipam.withdraw_free() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     subnets constant uuid[] := ARRAY(SELECT DISTINCT t.subnet_id FROM taken t WHERE t.subnet_id IS NOT NULL);
 BEGIN
@@ -172,22 +201,21 @@ BEGIN
     -- An interval falls into the pieces before each taken address, which get rows of their own, and the
     -- piece behind the last one, which keeps the interval's row: both have the same `last`.
     WITH hit AS (
-        SELECT t.subnet_id, t.address, f.first, f.last,
+        SELECT t.subnet_id, t.address, f.place, f.first, f.last,
                lag(t.address) OVER following AS previous, lead(t.address) OVER following AS next
         FROM taken t
         CROSS JOIN LATERAL (
-            SELECT i.first, i.last FROM ipam.free_interval i
+            SELECT i.ctid AS place, i.first, i.last FROM ipam.free_interval i
             WHERE i.subnet_id = t.subnet_id AND i.last >= t.address ORDER BY i.last LIMIT 1
         ) f
         WHERE f.first <= t.address
         WINDOW following AS (PARTITION BY t.subnet_id, f.last ORDER BY t.address)
     ), shortened AS (
         UPDATE ipam.free_interval i SET first = h.address + 1
-        FROM hit h
-        WHERE h.next IS NULL AND h.address < h.last AND i.subnet_id = h.subnet_id AND i.last = h.last
+        FROM hit h WHERE h.next IS NULL AND h.address < h.last AND i.ctid = h.place
     ), ended AS (
-        DELETE FROM ipam.free_interval i USING hit h
-        WHERE h.next IS NULL AND h.address = h.last AND i.subnet_id = h.subnet_id AND i.last = h.last
+        DELETE FROM ipam.free_interval i
+        USING hit h WHERE h.next IS NULL AND h.address = h.last AND i.ctid = h.place
     )
     INSERT INTO ipam.free_interval (subnet_id, first, last)
     SELECT p.subnet_id, p.first, p.address - 1
@@ -196,7 +224,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION ipam.restore_free() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ipam.restore_free() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     subnets constant uuid[] := ARRAY(SELECT DISTINCT g.subnet_id FROM gone g WHERE g.subnet_id IS NOT NULL);
 BEGIN
@@ -211,47 +240,47 @@ BEGIN
                CASE WHEN g.address > r.first THEN g.address - 1 END AS before,
                CASE WHEN g.address < r.last THEN g.address + 1 END AS after
         FROM gone g
-        JOIN ipam.subnet s ON s.id = g.subnet_id AND s.gateway IS DISTINCT FROM g.address
         CROSS JOIN LATERAL (
             SELECT x.first, x.last FROM ipam.subnet_range x
             WHERE x.subnet_id = g.subnet_id AND x.first <= g.address ORDER BY x.first DESC LIMIT 1
         ) r
         WHERE g.address <= r.last
-    ), touching AS (
-        SELECT i.subnet_id, i.first, i.last
-        FROM freed d JOIN ipam.free_interval i ON i.subnet_id = d.subnet_id AND i.last = d.before
+          AND NOT EXISTS (SELECT FROM ipam.subnet s WHERE s.id = g.subnet_id AND s.gateway = g.address)
+    ), piece AS (
+        SELECT d.subnet_id, d.address AS first, d.address AS last, NULL::tid AS place FROM freed d
         UNION
-        SELECT d.subnet_id, n.first, n.last
+        SELECT d.subnet_id, n.first, n.last, n.place
         FROM freed d
         CROSS JOIN LATERAL (
-            SELECT i.first, i.last FROM ipam.free_interval i
+            SELECT i.first, i.last, i.ctid AS place FROM ipam.free_interval i
+            WHERE i.subnet_id = d.subnet_id AND i.last = d.before LIMIT 1
+        ) n
+        UNION
+        SELECT d.subnet_id, n.first, n.last, n.place
+        FROM freed d
+        CROSS JOIN LATERAL (
+            SELECT i.first, i.last, i.ctid AS place FROM ipam.free_interval i
             WHERE i.subnet_id = d.subnet_id AND i.last >= d.after ORDER BY i.last LIMIT 1
         ) n
         WHERE n.first = d.after
-    ), piece AS (
-        SELECT subnet_id, address AS first, address AS last FROM freed
-        UNION ALL SELECT subnet_id, first, last FROM touching
     ), marked AS (
         SELECT p.*, p.first IS DISTINCT FROM lag(p.last) OVER ordered + 1 AS opens
         FROM piece p WINDOW ordered AS (PARTITION BY p.subnet_id ORDER BY p.first)
     ), numbered AS (
         SELECT m.*, count(*) FILTER (WHERE m.opens) OVER (PARTITION BY m.subnet_id ORDER BY m.first) AS island
         FROM marked m
-    ), island AS (
-        SELECT n.subnet_id, min(n.first) AS first, max(n.last) AS last FROM numbered n
-        GROUP BY n.subnet_id, n.island
+    ), joined AS (
+        SELECT n.subnet_id, n.last, n.place, first_value(n.first) OVER along AS island_first,
+               lead(n.last) OVER along IS NULL AS ends
+        FROM numbered n WINDOW along AS (PARTITION BY n.subnet_id, n.island ORDER BY n.first)
     ), grown AS (
-        UPDATE ipam.free_interval i SET first = d.first
-        FROM island d JOIN touching t ON t.subnet_id = d.subnet_id AND t.last = d.last
-        WHERE i.subnet_id = d.subnet_id AND i.last = d.last
+        UPDATE ipam.free_interval i SET first = j.island_first
+        FROM joined j WHERE j.ends AND i.ctid = j.place
     ), absorbed AS (
-        DELETE FROM ipam.free_interval i USING touching t
-        WHERE i.subnet_id = t.subnet_id AND i.last = t.last
-          AND NOT EXISTS (SELECT FROM island d WHERE d.subnet_id = t.subnet_id AND d.last = t.last)
+        DELETE FROM ipam.free_interval i USING joined j WHERE NOT j.ends AND i.ctid = j.place
     )
     INSERT INTO ipam.free_interval (subnet_id, first, last)
-    SELECT d.subnet_id, d.first, d.last FROM island d
-    WHERE NOT EXISTS (SELECT FROM touching t WHERE t.subnet_id = d.subnet_id AND t.last = d.last);
+    SELECT j.subnet_id, j.island_first, j.last FROM joined j WHERE j.ends AND j.place IS NULL;
     RETURN NULL;
 END $$;
 
@@ -290,7 +319,8 @@ END $$;
 
 -- Forgets addresses of a subnet whose rest ended by `now`, the longest rested first, at most `most` of
 -- them, and tells how many. A subnet that hands out the longest unused address keeps those it may hand out.
-CREATE FUNCTION ipam.reclaim(of_subnet uuid, now timestamptz, most integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION ipam.reclaim(of_subnet uuid, now timestamptz, most integer) RETURNS integer LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     rested inet[];
 BEGIN
@@ -302,8 +332,7 @@ BEGIN
         ORDER BY a.until LIMIT most
     ) c;
     IF rested IS NOT NULL THEN
-        DELETE FROM ipam.address a USING ipam.subnet s
-        WHERE s.id = of_subnet AND a.scope_id = s.scope_id AND a.address = ANY (rested);
+        PERFORM ipam.forget((SELECT s.scope_id FROM ipam.subnet s WHERE s.id = of_subnet), rested);
     END IF;
     RETURN coalesce(cardinality(rested), 0);
 END $$;
