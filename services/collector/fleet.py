@@ -37,7 +37,8 @@ class _Watch:
             return False
         if self.failed_at is None:
             self.failed_at = monotonic()
-            log.error("watcher failed", vcenter=self.orders.vcenter.name, exc_info=self.task.exception())
+            error = None if self.task.cancelled() else self.task.exception()
+            log.error("watcher failed", vcenter=self.orders.vcenter.name, exc_info=error)
         return monotonic() - self.failed_at >= penalty_seconds
 
 

@@ -167,12 +167,18 @@ async def begin_epoch(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> int:
     return epoch
 
 
-async def bind_identity(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> None:
-    """Note who answered at the first login. Raises `PermanentError` when it is registered already."""
+async def bind_identity(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> UUID:
+    """Note who answered at the first login; returns who that was.
+
+    Raises `PermanentError` when it is registered under another name already.
+    """
     try:
         async with transaction(pool) as connection:
-            await connection.execute(
-                "UPDATE collector.vcenter SET instance_uuid = $2 WHERE id = $1 AND instance_uuid IS NULL",
+            bound: UUID | None = await connection.fetchval(
+                """
+                UPDATE collector.vcenter SET instance_uuid = coalesce(instance_uuid, $2) WHERE id = $1
+                RETURNING instance_uuid
+                """,
                 *(vcenter.id, instance_uuid),
             )
     except WriteConflict:
@@ -182,6 +188,7 @@ async def bind_identity(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> No
             code="vcenter_twice",
             hint=f"remove one of them: patchbay vcenter remove {vcenter.name}",
         ) from None
+    return bound or instance_uuid
 
 
 async def set_state(pool: Pool, vcenter: Vcenter, state: State, detail: str = "") -> None:

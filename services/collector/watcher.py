@@ -127,13 +127,11 @@ class Watcher:
 
     async def _identify(self, vcenter: Vcenter, about: About) -> None:
         """Make sure that who answers is who was registered."""
-        expected = vcenter.instance_uuid
-        if expected is None:
-            try:
-                await registry.bind_identity(self._pool, vcenter, about.instance_uuid)
-            except PermanentError as error:
-                raise SightLost("identity_changed", _said(error)) from error
-        elif expected != about.instance_uuid:
+        try:
+            expected = await registry.bind_identity(self._pool, vcenter, about.instance_uuid)
+        except PermanentError as error:
+            raise SightLost("identity_changed", _said(error)) from error
+        if expected != about.instance_uuid:
             raise SightLost(
                 "identity_changed",
                 f"{vcenter.url} is now vCenter {about.instance_uuid}, it was {expected}; its objects are "

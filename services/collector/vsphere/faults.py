@@ -18,6 +18,9 @@ _SESSION = (
 )
 """Faults of the calls we make on objects of our own session (collector, filters, views): it is over."""
 
+OUT_OF_SIGHT = (OSError, HTTPException, vmodl.MethodFault)
+"""What a call raises when the vCenter is away, or has ended the session."""
+
 _LOGIN = (vim.fault.InvalidLogin, vim.fault.PasswordExpired, vim.fault.NoPermission)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from services.collector.domain.changes import Page
 from services.collector.domain.sight import SightLost
 from services.collector.domain.spelling import uuid_or_none
 from services.collector.vsphere.endpoint import Credentials, Endpoint
-from services.collector.vsphere.faults import sight_lost_by
+from services.collector.vsphere.faults import OUT_OF_SIGHT, sight_lost_by
 from services.collector.vsphere.filters import watch_groups
 from services.collector.vsphere.probing import probe
 from services.collector.vsphere.reading import read_page
@@ -96,9 +95,16 @@ class Session:
     async def close(self) -> None:
         """Cut what is under way and log out, if that is quickly done: left-over sessions are few per user."""
         self._transport.cut()
-        with contextlib.suppress(Exception):
-            await self._worker.run(self._content.sessionManager.Logout, seconds=self._patience.goodbye)
+        try:
+            await self._worker.run(self._log_out, seconds=self._patience.goodbye)
+        except (*OUT_OF_SIGHT, TimeoutError) as error:
+            log.info("not logged out", reason=sight_lost_by(error).detail)
         self._transport.cut()
+
+    def _log_out(self) -> None:
+        sessions = self._content.sessionManager
+        sessions._stub.DropConnections()  # they are cut; this takes a new one
+        sessions.Logout()
 
 
 @asynccontextmanager
@@ -129,5 +135,6 @@ def _log_in(transport: Transport, credentials: Credentials) -> tuple[Any, About]
     identity = uuid_or_none(content.about.instanceUuid)
     if identity is None:
         raise SightLost("identity_changed", f"{content.about.fullName} has no instance UUID: not a vCenter")
+    about = About(identity, content.about.fullName, instance.CurrentTime())
     content.sessionManager.Login(credentials.user, credentials.password.get_secret_value(), None)
-    return content, About(identity, content.about.fullName, instance.CurrentTime())
+    return content, about

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.collector.app import run
-from services.collector.registry import NewVcenter, Vcenter, add
+from services.collector.registry import NewVcenter, Vcenter, add, get
 from services.collector.settings import CollectorSettings, Settings
 from services.simulator.app import RunningSimulator, simulated_vcenter
 from services.simulator.settings import SimulatorSettings
@@ -22,7 +22,7 @@ from shared.events.topology import TOPOLOGY
 from shared.runtime.environment import Platform
 from shared.runtime.health import Health
 from shared.store.pool import Pool
-from tests.integration.collector.observing import Observer
+from tests.integration.collector.observing import PATIENCE, Observer
 
 PASSWORD = "S3cr3t-of-the-vCenter"
 USER = "administrator@vsphere.local"
@@ -57,6 +57,13 @@ class Bench:
         """Register a simulator's vCenter."""
         new = NewVcenter(name, sim.url, f"text:{USER}", f"file:{self.password_file}")
         return await add(self.pool, new)
+
+    async def registered(self, name: str, condition: Callable[[Vcenter], bool]) -> Vcenter:
+        """A registration as soon as it fits."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition(found := await get(self.pool, name)):  # noqa: ASYNC110  a table is polled
+                await asyncio.sleep(0.05)
+        return found
 
 
 class Collector:
