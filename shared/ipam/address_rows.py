@@ -12,11 +12,6 @@ from shared.ipam.connection import Connection
 from shared.ipam.domain import Held, Holder
 from shared.ipam.domain.claims import Place
 
-_NEW_ROWS = """
-    unnest($2::inet[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[], $8::text[])
-    AS r (address, subnet_id, holder_kind, holder_id, since, until, note)
-"""
-
 
 async def examine(
     conn: Connection, scope: UUID, addresses: Iterable[str]
@@ -42,14 +37,17 @@ async def insert(conn: Connection, scope: UUID, rows: Sequence[Held]) -> set[str
     if not rows:
         return set()
     inserted = await conn.fetch(
-        f"""
+        """
         INSERT INTO ipam.address AS a
             (scope_id, address, subnet_id, holder_kind, holder_id, since, until, note)
-        SELECT $1, r.address, r.subnet_id, r.holder_kind, r.holder_id, r.since, r.until, r.note
-        FROM {_NEW_ROWS} ORDER BY r.address
+        SELECT $1, r.*
+        FROM unnest(
+            $2::inet[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[], $8::text[]
+        ) AS r (address, subnet_id, holder_kind, holder_id, since, until, note)
+        ORDER BY r.address
         ON CONFLICT (scope_id, address) DO NOTHING
         RETURNING a.address
-        """,  # noqa: S608  only constants of ours are put in
+        """,
         scope,
         *_columns(rows),
     )
@@ -59,26 +57,15 @@ async def insert(conn: Connection, scope: UUID, rows: Sequence[Held]) -> set[str
 async def change(conn: Connection, scope: UUID, rows: Sequence[Held]) -> None:
     """Give addresses that are in the ledger, and locked, the holders and times of `rows`."""
     if rows:
-        await conn.execute(
-            f"""
-            UPDATE ipam.address a SET
-                holder_kind = r.holder_kind, holder_id = r.holder_id,
-                since = r.since, until = r.until, note = r.note
-            FROM {_NEW_ROWS}
-            WHERE a.scope_id = $1 AND a.address = r.address
-            """,  # noqa: S608  as above
-            scope,
-            *_columns(rows),
-        )
+        addresses, _, *others = _columns(rows)
+        await conn.execute("SELECT ipam.change($1, $2, $3, $4, $5, $6, $7)", scope, addresses, *others)
 
 
 async def delete(conn: Connection, scope: UUID, addresses: Iterable[str]) -> None:
     """Take addresses out of the ledger; they are free from now on."""
     gone = list(addresses)
     if gone:
-        await conn.execute(
-            "DELETE FROM ipam.address WHERE scope_id = $1 AND address = ANY ($2::inet[])", scope, gone
-        )
+        await conn.execute("SELECT ipam.forget($1, $2)", scope, gone)
 
 
 def held_from(row: asyncpg.Record) -> Held:
