@@ -135,6 +135,5 @@ def _log_in(transport: Transport, credentials: Credentials) -> tuple[Any, About]
     identity = uuid_or_none(content.about.instanceUuid)
     if identity is None:
         raise SightLost("identity_changed", f"{content.about.fullName} has no instance UUID: not a vCenter")
-    about = About(identity, content.about.fullName, instance.CurrentTime())
     content.sessionManager.Login(credentials.user, credentials.password.get_secret_value(), None)
-    return content, about
+    return content, About(identity, content.about.fullName, instance.CurrentTime())

@@ -20,6 +20,8 @@ from shared.events.vcenter import VcenterHeartbeat
 from tests.integration.collector.conftest import Bench
 
 pytestmark = [pytest.mark.postgres, pytest.mark.vcsim]
+KINDS: Any = vim.vm
+OPTION: Any = vim.option.OptionValue
 T = TypeVar("T")
 
 
@@ -34,12 +36,10 @@ class Direct:
         return list(view.view)
 
     def reconfigure(self, vm: Any, **fields: Any) -> None:
-        settle(vm.ReconfigVM_Task(vim.vm.ConfigSpec(**fields)))
+        settle(vm.ReconfigVM_Task(KINDS.ConfigSpec(**fields)))
 
     def set_guest(self, vm: Any, **values: str) -> None:
-        options = [
-            vim.option.OptionValue(key=f"SET.guest.{name}", value=value) for name, value in values.items()
-        ]
+        options = [OPTION(key=f"SET.guest.{name}", value=value) for name, value in values.items()]
         self.reconfigure(vm, extraConfig=options)
 
 
@@ -163,8 +163,7 @@ async def test_a_vm_that_is_created_arrives_with_its_note(bench: Bench, direct: 
         vm = (await apart(lambda: direct.every(vim.VirtualMachine)))[0]
 
         def clone() -> None:
-            kinds: Any = vim.vm
-            spec = kinds.CloneSpec(location=kinds.RelocateSpec(), powerOn=False, template=False)
+            spec = KINDS.CloneSpec(location=KINDS.RelocateSpec(), powerOn=False, template=False)
             settle(vm.CloneVM_Task(folder=vm.parent, name="copy", spec=spec))
             [copy] = [vm for vm in direct.every(vim.VirtualMachine) if vm.name == "copy"]
             direct.reconfigure(copy, annotation=f"patchbay-reservation: {reservation}")
