@@ -74,7 +74,7 @@ async def create_subnet(conn: Connection, draft: SubnetFacts, at: datetime) -> S
     Addresses that the ledger already holds in the prefix become the subnet's and are not free in it. Nobody
     else writes addresses of the scope until the transaction ends, so make this its first call here. Raises
     `LedgerRefusal` with the code of the first mistake, subnet_overlaps or name_taken (both with the rival's
-    id in `details`).
+    id in `details["subnet"]`; the draft's own id there means that it was created before).
     """
     require_transaction(conn)
     _refuse_mistakes(draft)

@@ -307,6 +307,20 @@ async def test_subnets_locked_up_front_keep_crossing_transactions_from_deadlock(
         assert await conn.fetchval("SELECT count(*) FROM ipam.address") == 80
 
 
+async def test_g1_batches_of_the_same_addresses_in_any_order_wait_and_never_deadlock(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        await create(conn, "10.0.0.0/24")
+    everywhere = [*addresses_from("10.0.0.1", 30), *addresses_from("192.0.2.1", 30)]
+
+    async def claim(number: int) -> int:
+        order = everywhere[:: -1 if number % 2 else 1]
+        async with transaction(pool) as conn:
+            claims = [Claim(address, nic(number), NOON) for address in order]
+            return len((await occupy(conn, SCOPE, claims)).granted)
+
+    assert sorted(await asyncio.gather(*map(claim, range(12)))) == [0] * 11 + [60]
+
+
 async def test_the_ledger_is_written_in_a_transaction_only(pool: Pool) -> None:
     async with pool.acquire() as conn:
         for call in (

@@ -10,6 +10,7 @@ import pytest
 from shared.events.subnet import AddressRange, Route
 from shared.ipam.errors import LedgerRefusal
 from shared.ipam.ledger import Claim, Release, allocate, held_by, holders, occupy, release, reserve
+from shared.ipam.scopes import list_scopes, scope_name
 from shared.ipam.subnets import (
     create_subnet,
     delete_subnet,
@@ -157,6 +158,25 @@ async def test_equal_prefixes_live_side_by_side_in_different_scopes(pool: Pool) 
         assert await subnets_containing(conn, lab, "10.0.1.9") == []
         assert [s.id for s in await list_subnets(conn, scope="lab")] == [two.id]
         assert await find(conn, "web", "lab") == two
+
+
+async def test_scopes_have_names_and_the_default_one_is_always_there(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        assert await list_scopes(conn) == {SCOPE: "default"}
+        lab = await ensure_scope(conn, "lab")
+        assert await list_scopes(conn) == {SCOPE: "default", lab: "lab"}
+        assert await scope_name(conn, lab) == "lab"
+        with pytest.raises(LedgerRefusal) as refusal:
+            await scope_name(conn, uuid4())
+        assert refusal.value.code == "scope_unknown"
+
+
+async def test_g3_a_repeated_creation_names_the_subnet_it_made_before(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        made = await create(conn, "10.0.0.0/24")
+        with pytest.raises(LedgerRefusal) as refusal:
+            await create(conn, "10.0.0.0/24")
+        assert refusal.value.details["subnet"] == str(made.id)
 
 
 async def test_a_name_is_taken_once_in_a_scope(pool: Pool) -> None:
