@@ -15,12 +15,12 @@ from aiormq.exceptions import ChannelNotFoundEntity
 
 from shared.bus import rabbitmq_dead_letters, rabbitmq_topology
 from shared.bus.port import Consumer, DeadLetter, LogEntry, LogStart, Message, QueueState
-from shared.bus.rabbitmq_connection import Link, broker_errors, close_channel
+from shared.bus.rabbitmq_connection import Link, broker_errors, close_channel, is_unknown
 from shared.bus.rabbitmq_consumer import RabbitConsumer, open_inbox
 from shared.bus.rabbitmq_log import LogReader
 from shared.bus.rabbitmq_publishing import RabbitPublisher
 from shared.bus.requests import Requests
-from shared.events.topology import DEAD_LETTER_EXCHANGE, EXCHANGE, Topology
+from shared.events.topology import DEAD_LETTER_EXCHANGE, EXCHANGE, LOG, Topology
 
 
 async def connect(url: str, *, name: str) -> RabbitBus:
@@ -43,7 +43,7 @@ class RabbitBus:
     def __init__(self, url: str, name: str) -> None:
         self._to_publish = Link(url, f"{name} publish")
         self._to_consume = Link(url, f"{name} consume")
-        self._publisher = RabbitPublisher(self._to_publish)
+        self._publisher = RabbitPublisher(self._to_publish, self._durable_queues)
         self._log = LogReader(self._to_consume, self._publisher)
         self._requests = Requests(lambda: self._temporary((), 1000), self.publish)
         self._topology = Topology(EXCHANGE, DEAD_LETTER_EXCHANGE)
@@ -85,7 +85,9 @@ class RabbitBus:
             underlay = await channel.get_underlay_channel()
             try:
                 declared = await underlay.queue_declare(queue, passive=True)
-            except ChannelNotFoundEntity:
+            except ChannelNotFoundEntity as error:
+                if not is_unknown(error):
+                    raise
                 raise KeyError(f"queue {queue!r} is not declared") from None
             return QueueState(declared.message_count or 0, declared.consumer_count or 0)
 
@@ -110,6 +112,10 @@ class RabbitBus:
         async with open_inbox(channel, queue.name, prefetch) as inbox:
             exchange = self._topology.dead_letter_exchange
             yield queue.name, RabbitConsumer(inbox, queue.name, self._publisher, exchange)
+
+    def _durable_queues(self) -> set[str]:
+        # The log also for who publishes without having declared anything.
+        return {LOG, *(queue.name for queue in self._topology.queues)}
 
     def _dead_letter_exchange(self, queue: str) -> str:
         known = {each.name: each.dead_letter for each in self._topology.queues}

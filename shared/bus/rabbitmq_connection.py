@@ -43,6 +43,8 @@ async def broker_errors(doing: str) -> AsyncIterator[None]:
     except ChannelAccessRefused as error:
         raise _refused(f"the broker forbids {doing}", "broker_permission", error) from None
     except ChannelNotFoundEntity as error:
+        if not is_unknown(error):
+            raise _lost(doing, error) from error
         raise PermanentError(
             f"{doing}: {without_secrets(error)}",
             code="unknown_queue",
@@ -56,6 +58,14 @@ async def broker_errors(doing: str) -> AsyncIterator[None]:
         if task is not None and task.cancelling() == 0:
             raise _lost(doing, error) from error
         raise
+
+
+def is_unknown(error: ChannelNotFoundEntity) -> bool:
+    """Whether queue or exchange do not exist. One that is merely not there yet gets the same error code.
+
+    The broker takes connections up to half a second before it has found all of its streams again.
+    """
+    return "no queue '" in str(error) or "no exchange '" in str(error)
 
 
 def _lost(doing: str, error: BaseException) -> BusLost:

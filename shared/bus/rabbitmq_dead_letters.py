@@ -11,7 +11,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.commands import Basic
 
 from shared.bus.port import DeadLetter
-from shared.bus.rabbitmq_connection import Link, broker_errors
+from shared.bus.rabbitmq_connection import Link, broker_errors, is_unknown
 from shared.bus.rabbitmq_messages import dead_letter_of
 from shared.events.topology import DEAD_LETTER_QUEUE
 
@@ -43,7 +43,9 @@ async def _open(channel: AbstractChannel) -> tuple[UnderlayChannel, int]:
         underlay = await channel.get_underlay_channel()
         try:
             declared = await underlay.queue_declare(DEAD_LETTER_QUEUE, passive=True)
-        except ChannelNotFoundEntity:
+        except ChannelNotFoundEntity as error:
+            if not is_unknown(error):
+                raise
             return underlay, 0
         return underlay, declared.message_count or 0
 

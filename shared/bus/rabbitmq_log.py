@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from aiormq.abc import DeliveredMessage
 
-from shared.bus.port import BusLost, LogEntry, LogStart, Message, PublishFailed
+from shared.bus.port import BusLost, LogEntry, LogStart, Message, PublishFailed, Unroutable
 from shared.bus.rabbitmq_connection import Link, broker_errors
 from shared.bus.rabbitmq_consumer import open_inbox
 from shared.bus.rabbitmq_messages import message_of, offset_of, published_at
@@ -142,7 +142,10 @@ class LogReader:
 
     async def _put_mark(self) -> str:
         mark = Message(body=b"", routing_key=LOG, message_id=str(uuid.uuid4()), type=MARK_TYPE)
-        await self._publisher.publish("", [mark])
+        try:
+            await self._publisher.publish("", [mark])
+        except Unroutable as error:
+            raise BusLost("the log is not there (yet)") from error
         return mark.message_id
 
 

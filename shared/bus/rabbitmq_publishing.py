@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from aio_pika.abc import AbstractChannel
@@ -14,7 +14,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.commands import Basic
 
 from shared.bus.port import BusLost, Message, PublishFailed, Unroutable
-from shared.bus.rabbitmq_connection import Link, broker_errors, close_channel
+from shared.bus.rabbitmq_connection import Link, broker_errors, close_channel, is_unknown
 from shared.bus.rabbitmq_messages import properties_of
 from shared.bus.redaction import without_secrets
 
@@ -33,8 +33,10 @@ them as unroutable although it delivers them, so to these alone we publish witho
 class RabbitPublisher:
     """Publishes for one process, on a channel of its own that is made again when it was lost."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, queues: Callable[[], Iterable[str]]) -> None:
+        """`queues` names those that must be there before anything is published."""
         self._link = link
+        self._queues = queues
         self._channel: AbstractChannel | None = None
         self._opening = asyncio.Lock()
         self._returned: list[set[str]] = []
@@ -99,10 +101,28 @@ class RabbitPublisher:
     async def _open(self) -> AbstractChannel:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
+                await self._check_queues()
                 self._channel = await self._link.open_channel(confirms=True)
                 underlay = await self._channel.get_underlay_channel()
                 underlay.on_return_callbacks.add(self._on_return)
             return self._channel
+
+    async def _check_queues(self) -> None:
+        """Raises `BusLost` while the broker, just started, has not found all queues again.
+
+        It would confirm a message as soon as those queues have it that are there: the log would lack it.
+        A queue that does not exist at all is no reason to wait.
+        """
+        async with self._link.channel() as channel:
+            for queue in self._queues():
+                async with broker_errors(f"looking for queue {queue}"):
+                    underlay = await channel.get_underlay_channel()
+                    try:
+                        await underlay.queue_declare(queue, passive=True)
+                    except ChannelNotFoundEntity as error:
+                        if not is_unknown(error):
+                            raise
+                        await channel.reopen()
 
     def _on_return(self, message: DeliveredMessage) -> None:
         # By routing key, not by message id: the library finds the publish by its id, and gets it wrong when
