@@ -1,29 +1,32 @@
-"""`python -m services.simulator`: one simulated vCenter, settings from PATCHBAY_SIMULATOR__*."""
+"""`python -m services.simulator`: one simulated vCenter, settings from PATCHBAY_SIMULATOR__* and files."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
-
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import sys
 
 from services.simulator.app import run
 from services.simulator.settings import SimulatorSettings
+from shared.runtime.logging import configure_logging
+from shared.runtime.running import explain, run_until_stopped
+from shared.runtime.settings import CoreSettings, LogSettings, SettingsError, load_settings
 
 
-class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="PATCHBAY_", env_nested_delimiter="__", extra="ignore")
+class Settings(CoreSettings):
+    """The simulator's section beside what every process has; it needs neither database nor bus."""
 
     simulator: SimulatorSettings = SimulatorSettings()
 
 
-async def _main() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await run(_Environment().simulator, stop)
+def main() -> None:
+    """Serve until told to stop."""
+    try:
+        settings = load_settings(Settings)
+    except SettingsError as error:
+        configure_logging(LogSettings(), service="simulator")
+        sys.exit(explain(error))
+    configure_logging(settings.log, service="simulator")
+    run_until_stopped(lambda stop: run(settings.simulator, stop))
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    main()

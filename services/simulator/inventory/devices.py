@@ -112,7 +112,7 @@ def _disk(vm: VirtualMachine) -> Typed:
         deviceInfo=_described("Hard disk 1", f"{vm.disk_kb:,} KB"),
         backing=Typed(
             "VirtualDiskFlatVer2BackingInfo",
-            fileName=f"[{vm.datastore.name}] {vm.name}/{vm.name}.vmdk",
+            fileName=f"[{vm.datastore.name}] {vm.directory}/{vm.directory}.vmdk",
             datastore=vm.datastore.ref,
             backingObjectId="",
             diskMode="persistent",

@@ -71,7 +71,13 @@ class Host(Entity):
     kind = "HostSystem"
     mirrors = {  # noqa: RUF012  declared ClassVar above
         "name": ("summary.config.name",),
-        "runtime.connectionState": ("summary.runtime.connectionState", "overallStatus"),
+        "runtime.connectionState": (
+            "summary.runtime.connectionState",
+            "runtime.powerState",
+            "summary.runtime.powerState",
+            "overallStatus",
+            "summary.overallStatus",
+        ),
         "runtime.inMaintenanceMode": ("summary.runtime.inMaintenanceMode",),
     }
 

@@ -55,7 +55,7 @@ def _ft_info(vm: VirtualMachine) -> Value:
 
 
 def _path(vm: VirtualMachine) -> str:
-    return f"[{vm.datastore.name}] {vm.name}/{vm.name}.vmx"
+    return f"[{vm.datastore.name}] {vm.directory}/{vm.directory}.vmx"
 
 
 def _extra_config(vm: VirtualMachine) -> Value:

@@ -114,6 +114,8 @@ class VirtualMachine(Entity):
             "guest.guestId",
             "guest.guestFamily",
             "guest.guestFullName",
+            "summary.guest.guestId",
+            "summary.guest.guestFullName",
             "guest.guestOperationsReady",
         ),
         "guest.toolsVersionStatus2": ("summary.guest.toolsVersionStatus2", "guest.toolsVersionStatus"),
@@ -137,6 +139,8 @@ class VirtualMachine(Entity):
         self.datastore = datastore
         self.uuid = uuid
         self.instance_uuid = instance_uuid
+        self.directory = name
+        """The folder of its files; it keeps its name when the VM is renamed."""
         self.template = False
         self.annotation = ""
         self.num_cpu = 2

@@ -50,6 +50,18 @@ class Tree(Generic[E_contra]):
         """The top-level properties that may be set, as `all` asks for them."""
         return list(self._root.fields)
 
+    def leaves(self) -> list[str]:
+        """Every path that is read as one value, below all structures."""
+        found: list[str] = []
+        stack: list[tuple[str, Getter[E_contra] | Node[E_contra]]] = [("", self._root)]
+        while stack:
+            path, field = stack.pop()
+            if isinstance(field, Node):
+                stack += [(f"{path}.{name}".lstrip("."), below) for name, below in field.fields.items()]
+            else:
+                found.append(path)
+        return found
+
     def getter(self, path: str) -> Getter[E_contra]:
         """How to read `path`. Raises an InvalidProperty fault when the type has no such property."""
         found = self._getters.get(path)

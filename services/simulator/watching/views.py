@@ -135,6 +135,7 @@ class ListView(View):
 
     def modify(self, add: Iterable[Entity], remove: Iterable[Entity]) -> None:
         """Take objects in and let others go."""
+        self.world.tick()
         for entity in remove:
             self.leave(entity)
         for entity in add:

@@ -54,7 +54,20 @@ class Construction(Ledger):
         """Put a new object into its folder and make it known."""
         folder.child_entities[entity.moid] = entity
         self.add(entity)
+        self._children_changed(folder, entity)
+
+    def unsettle(self, entity: Entity) -> None:
+        """Take an object out of its folder."""
+        folder = entity.parent
+        if isinstance(folder, Folder) and folder.child_entities.pop(entity.moid, None) is not None:
+            self._children_changed(folder, entity)
+
+    def _children_changed(self, folder: Folder, child: Entity) -> None:
         self.touch(folder, "childEntity")
+        if isinstance(folder.parent, Datacenter) and isinstance(child, Network):
+            self.touch(folder.parent, "network")
+        elif isinstance(folder.parent, Datacenter) and isinstance(child, Datastore):
+            self.touch(folder.parent, "datastore")
 
     def make_datacenter(self, name: str) -> Datacenter:
         """A datacenter with its four folders."""
@@ -108,9 +121,31 @@ class Construction(Ledger):
         self.settle(folder, group)
         for host in switch.hosts.values():
             host.networks[group.moid] = group
-            self.touch(host, "network")
-        self.touch(switch, "portgroup", "summary.portgroupName", "config.numPorts")
+            self.networks_changed(host)
+        self.groups_changed(switch, group)
         return group
+
+    def groups_changed(self, switch: Switch, group: PortGroup) -> None:
+        """A switch got or lost a port group."""
+        uplinks = ["config.uplinkPortgroup"] if group.uplink else []
+        shown = ("portgroup", "summary.portgroupName", "config.numPorts", "summary.numPorts")
+        self.touch(switch, *shown, *uplinks)
+
+    def networks_changed(self, host: Host) -> None:
+        """A host sees another set of networks, and so does its cluster."""
+        self.touch(host, "network")
+        self.touch(host.cluster, "network")
+
+    def take_port(self, network: Network) -> str:
+        """A port key for a card; empty on standard networks. Early binding grows as it needs to."""
+        if not isinstance(network, PortGroup):
+            return ""
+        before = network.num_ports
+        key = network.take_port()
+        if network.num_ports != before:
+            self.touch(network, "config.numPorts", "portKeys")
+            self.touch(network.switch, "config.numPorts", "summary.numPorts")
+        return key
 
     def make_network(self, datacenter: Datacenter, name: str) -> Network:
         """A standard network that no host has yet."""
@@ -153,8 +188,7 @@ class Construction(Ledger):
     def plug(self, vm: VirtualMachine, nic: Nic) -> None:
         """Give a card its port; early binding does so at once."""
         vm.nics.append(nic)
-        if isinstance(nic.network, PortGroup):
-            nic.port_key = nic.network.take_port()
+        nic.port_key = self.take_port(nic.network)
 
     def relink_networks(self, vm: VirtualMachine, before: list[Network]) -> None:
         """After cards moved: bring the networks' lists of VMs, and the VM's of networks, up to date."""
@@ -179,9 +213,7 @@ class Construction(Ledger):
             if holder.vms.pop(vm.moid, None) is not None:
                 self.touch(holder, "vm")
         self.free_addresses(vm)
-        if isinstance(vm.parent, Folder):
-            vm.parent.child_entities.pop(vm.moid, None)
-            self.touch(vm.parent, "childEntity")
+        self.unsettle(vm)
         self.drop(vm)
 
     def free_addresses(self, vm: VirtualMachine) -> None:

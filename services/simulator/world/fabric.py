@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from services.simulator.inventory.entities import Folder
 from services.simulator.inventory.hosts import Host, VirtualSwitch
 from services.simulator.inventory.networks import Network, PortGroup, Switch, Trunk
 from services.simulator.soap.faults import invalid_argument, invalid_state, resource_in_use
@@ -34,16 +33,14 @@ class FabricOperations(MachineOperations):
             raise resource_in_use(gone.kind, gone.name)
         if isinstance(gone, PortGroup):
             gone.switch.port_groups.pop(gone.moid, None)
-            self.touch(gone.switch, "portgroup", "summary.portgroupName", "config.numPorts")
+            self.groups_changed(gone.switch, gone)
         for host in list(gone.hosts.values()):
             host.networks.pop(gone.moid, None)
             if not isinstance(gone, PortGroup):
                 host.port_groups = [group for group in host.port_groups if group.name != gone.name]
                 self.touch(host, "config.network.portgroup", "config.network.vswitch")
-            self.touch(host, "network")
-        if isinstance(gone.parent, Folder):
-            gone.parent.child_entities.pop(gone.moid, None)
-            self.touch(gone.parent, "childEntity")
+            self.networks_changed(host)
+        self.unsettle(gone)
         stranded = list(gone.vms.values())
         gone.vms.clear()
         self.drop(gone)
@@ -75,6 +72,7 @@ class FabricOperations(MachineOperations):
             raise invalid_state(f"host {host.name} is {state} already")
         host.connection = state
         self.touch(host, "runtime.connectionState")
+        self.touch(host.cluster, "summary.numEffectiveHosts")
         for vm in host.vms.values():
             vm.connection = "connected" if state == "connected" else "disconnected"
             self.touch(vm, "runtime.connectionState")
@@ -89,6 +87,7 @@ class FabricOperations(MachineOperations):
             self._evacuate(target)
         target.maintenance = on
         self.touch(target, "runtime.inMaintenanceMode")
+        self.touch(target.cluster, "summary.numEffectiveHosts")
 
     def _evacuate(self, host: Host) -> None:
         others = [h for h in host.cluster.hosts.values() if h is not host and self.usable(h)]
@@ -122,4 +121,4 @@ class FabricOperations(MachineOperations):
         network.hosts[host.moid] = host
         host.networks[network.moid] = network
         self.touch(network, "host", "summary.accessible")
-        self.touch(host, "network")
+        self.networks_changed(host)

@@ -82,6 +82,7 @@ def _site(world: Construction, number: int, *, hosts: int, clusters: int, groups
     made = [_group(world, switch, index) for index in range(groups)]
     borrower = made.pop()
     world.borrowed[borrower.moid] = made[0].moid
+    del world.subnets[borrower.moid]
     trunk = world.make_port_group(switch, "trunk-all", ((100, 299), (1000, 1999)))
     world.subnets[trunk.moid] = _plan(world, len(world.subnets))
     return Site(datacenter, members, made, standard, trunk, borrower)

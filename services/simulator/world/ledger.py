@@ -109,6 +109,14 @@ class Ledger:
         self._record(_NOTHING)
         return self.version
 
+    def forget_history(self) -> None:
+        """Start recording from here on: whoever comes reads everything anew."""
+        self.recording = True
+        self._log.clear()
+        self.floor = self.version
+        for entity in self.objects.values():
+            entity.changes.clear()
+
     def changed_since(self, version: int) -> Sequence[Entity]:
         """The objects changed after `version`, with repeats, oldest first. `version` must be >= floor."""
         return self._log[version - self.floor :]

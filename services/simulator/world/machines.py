@@ -215,7 +215,7 @@ class MachineOperations(GuestOperations):
         if renumber:
             self._leave_natural(machine, card)
         card.network = target
-        card.port_key = target.take_port() if isinstance(target, PortGroup) else ""
+        card.port_key = self.take_port(target)
         self._changed_config(machine, f"config.hardware.device[{card.key}].backing")
         self.touch(machine, f"config.hardware.device[{card.key}].deviceInfo")
         self.relink_networks(machine, before)
@@ -251,6 +251,7 @@ class MachineOperations(GuestOperations):
         before = vm.networks()
         self.plug(vm, card)
         self._changed_config(vm, f"config.hardware.device[{card.key}]", op="add")
+        self.touch(vm, "summary.config.numEthernetCards")
         self.relink_networks(vm, before)
 
     @operation
@@ -264,6 +265,7 @@ class MachineOperations(GuestOperations):
         machine.nics.remove(card)
         machine.guest.nics = [nic for nic in machine.guest.nics if nic.device_key != card.key]
         self._changed_config(machine, f"config.hardware.device[{card.key}]", op="remove")
+        self.touch(machine, "summary.config.numEthernetCards")
         self.relink_networks(machine, before)
         self._show(machine, seen)
 

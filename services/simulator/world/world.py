@@ -91,5 +91,5 @@ def generate(seed: int, vms: int, hosts: int | None = None, *, sizes: Sizes | No
     world = World(seed, wanted)
     world.recording = False
     furnish(world, wanted)
-    world.recording = True
+    world.forget_history()
     return world
