@@ -148,8 +148,7 @@ class Handlers:
                 fresh.discard(request.request_id)
                 events.append(envelope)
         await publish(conn, events)
-        for received, envelope in replies:
-            await reply(conn, received, envelope)
+        await reply(conn, replies)
         return again
 
     async def _command(self, received: Received) -> None:
@@ -161,11 +160,11 @@ class Handlers:
                 result, events = await self._carry_out(conn, command, now)
                 envelopes = [wrapped(event, now, received.envelope, command.reservation) for event in events]
                 await publish(conn, envelopes)
-                await reply(conn, received, replied(received, now, result=result))
+                await reply(conn, [(received, replied(received, now, result=result))])
         except PermanentError as error:
             complaint = Complaint(code=error.code, message=str(error))
             async with transaction(self._pool) as conn:
-                await reply(conn, received, replied(received, now, complaint=complaint))
+                await reply(conn, [(received, replied(received, now, complaint=complaint))])
 
     async def _carry_out(
         self, conn: Connection, command: ReservationCommand, now: datetime

@@ -126,17 +126,8 @@ class Placer:
         load = loads.get(choice.host.key, NO_LOAD)
         if lacks(choice.host, request, load, self._policy) is not None:
             return None
-        addresses: list[str] = []
         try:
-            async with conn.transaction():
-                for index, option in enumerate(choice.options):
-                    try:
-                        addresses += await _take(conn, draft.ask, index, option.subnet.id, now)
-                    except LedgerRefusal as refusal:
-                        draft.ask.excluded.append(
-                            Exclusion(index, option.subnet.id, refusal.code, str(refusal))
-                        )
-                        raise
+            addresses = await _take_all(conn, draft, now)
         except LedgerRefusal:
             return None
         loads[choice.host.key] = Load(load.cpus + request.cpus, load.memory_mb + request.memory_mb)
@@ -157,15 +148,28 @@ class Placer:
         return Answered(ask.request, fingerprint(ask.request), answer, refusal.findings, now)
 
 
-async def _take(conn: Connection, ask: Ask, index: int, subnet: UUID, now: datetime) -> list[str]:
-    """The address of one NIC. Raises `LedgerRefusal`."""
-    return await allocate(
-        conn,
-        subnet,
-        1,
-        Holder("reservation", ask.reservation),
-        now,
-        now=now,
-        wanted=ask.request.nics[index].address,
-        until=now + timedelta(seconds=ask.request.lease_seconds),
-    )
+async def _take_all(conn: Connection, draft: _Draft, now: datetime) -> list[str]:
+    """An address for each NIC or for none. Raises `LedgerRefusal`, having noted it with the request."""
+    if len(draft.choice.options) == 1:
+        return [await _take(conn, draft, 0, now)]
+    async with conn.transaction():
+        return [await _take(conn, draft, index, now) for index in range(len(draft.choice.options))]
+
+
+async def _take(conn: Connection, draft: _Draft, index: int, now: datetime) -> str:
+    ask, subnet = draft.ask, draft.choice.options[index].subnet.id
+    try:
+        [address] = await allocate(
+            conn,
+            subnet,
+            1,
+            Holder("reservation", ask.reservation),
+            now,
+            now=now,
+            wanted=ask.request.nics[index].address,
+            until=now + timedelta(seconds=ask.request.lease_seconds),
+        )
+    except LedgerRefusal as refusal:
+        ask.excluded.append(Exclusion(index, subnet, refusal.code, str(refusal)))
+        raise
+    return address

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -42,8 +42,9 @@ async def publish(conn: Connection, envelopes: Iterable[Envelope[Event]]) -> Non
         await enqueue(conn, messages)
 
 
-async def reply(conn: Connection, received: Received, envelope: Envelope[Event]) -> None:
-    """Send an answer to who asked, if an address for it was given."""
-    message = reply_message(received, envelope)
-    if message is not None:
-        await enqueue(conn, [message], to_queue=True)
+async def reply(conn: Connection, answers: Sequence[tuple[Received, Envelope[Event]]]) -> None:
+    """Send each answer to who asked, where an address for it was given."""
+    messages = [reply_message(received, envelope) for received, envelope in answers]
+    wanted = [message for message in messages if message is not None]
+    if wanted:
+        await enqueue(conn, wanted, to_queue=True)

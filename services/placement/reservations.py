@@ -94,8 +94,7 @@ async def _lock(conn: Connection, names: Sequence[str]) -> None:
         int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True) for name in names
     }
     # One order for everybody, or two processes wait for each other.
-    for key in sorted(keys):
-        await conn.execute("SELECT pg_advisory_xact_lock($1)", key)
+    await conn.execute("SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key", sorted(keys))
 
 
 async def stored(conn: Connection, request_ids: Sequence[str]) -> dict[str, tuple[str, Answer, datetime]]:

@@ -54,6 +54,11 @@ def amount(memory_mb: float) -> str:
     return f"{gib:.0f} GiB" if gib == int(gib) else f"{gib:.1f} GiB"
 
 
+def counted(cpus: int) -> str:
+    """CPUs for people."""
+    return f"{cpus} CPU" if cpus == 1 else f"{cpus} CPUs"
+
+
 def listed(names: Sequence[str], limit: int = 5) -> str:
     """Names for people: "a, b and c", cut after `limit`."""
     if not names:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.placement.domain.finding import amount, listed
+from services.placement.domain.finding import amount, counted, listed
 from services.placement.domain.policy import Policy
 from services.placement.domain.targets import Option, Target
 from services.placement.domain.world import HostFacts, Links, Load, VcenterFacts, WireFacts, World
@@ -79,7 +79,7 @@ def lacks(host: HostFacts, request: VmCreateRequested, load: Load, policy: Polic
         free_cpus = max(cpus - load.cpus, 0)
         return Failure(
             "cpu",
-            f"needs {request.cpus} CPUs, {free_cpus:g} of {cpus:g} are free "
+            f"needs {counted(request.cpus)}, {free_cpus:g} of {cpus:g} are free "
             f"({host.cpu_cores} cores at ratio {policy.cpu_overcommit:g})",
         )
     return None
@@ -185,7 +185,7 @@ PHRASES: tuple[tuple[str, Callable[[VmCreateRequested, int], str]], ...] = (
     ("uplink", lambda _, n: f"{n} {'has' if n == 1 else 'have'} no live uplink"),
     ("capacity_known", lambda _, n: f"{n} {'does' if n == 1 else 'do'} not tell the capacity"),
     ("memory", lambda r, n: f"{n} {'lacks' if n == 1 else 'lack'} {amount(r.memory_mb)} of memory"),
-    ("cpu", lambda r, n: f"{n} {'lacks' if n == 1 else 'lack'} {r.cpus} CPUs"),
+    ("cpu", lambda r, n: f"{n} {'lacks' if n == 1 else 'lack'} {counted(r.cpus)}"),
 )
 """The rules in the order they are asked, and how a refusal counts the hosts each ruled out."""
 
