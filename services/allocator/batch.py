@@ -1,0 +1,65 @@
+"""What one batch of facts touches, and on what occasion: the input of settling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.events.base import Event
+from shared.events.envelope import Envelope
+
+
+class Glimpse(NamedTuple):
+    """An address newly seen on a wire: what may be evidence."""
+
+    vcenter: UUID
+    wire: UUID
+    address: str
+    first_seen: datetime
+
+
+@dataclass(slots=True)
+class Dirty:
+    """What has to be looked at again: addresses, ports and VMs with all they have, and new evidence."""
+
+    addresses: set[str] = field(default_factory=set)
+    ports: set[UUID] = field(default_factory=set)
+    vms: set[UUID] = field(default_factory=set)
+    glimpses: set[Glimpse] = field(default_factory=set)
+
+    def add(self, other: Dirty) -> None:
+        """Take in what `other` holds."""
+        self.addresses |= other.addresses
+        self.ports |= other.ports
+        self.vms |= other.vms
+        self.glimpses |= other.glimpses
+
+    def __bool__(self) -> bool:
+        return bool(self.addresses or self.ports or self.vms or self.glimpses)
+
+
+class Occasion:
+    """The events that led to a transaction. Each VM has its own latest one; all else the latest of all."""
+
+    def __init__(self, envelopes: Iterable[Envelope[Event]]) -> None:
+        self._envelopes = list(envelopes)
+        self._of_vm: dict[UUID, Envelope[Event]] = {}
+
+    def led_to(self, vm: UUID, envelope: Envelope[Event]) -> None:
+        """`envelope` is about `vm`."""
+        known = self._of_vm.get(vm)
+        if known is None or known.time <= envelope.time:
+            self._of_vm[vm] = envelope
+
+    def cause(self, vm: UUID | None = None) -> Envelope[Event]:
+        """The event that led to what happens to `vm`, or to what happens at all."""
+        if vm is not None and vm in self._of_vm:
+            return self._of_vm[vm]
+        return max(self._envelopes, key=lambda e: e.time)
+
+    def at(self, vm: UUID | None = None) -> datetime:
+        """When that was observed."""
+        return self.cause(vm).time

@@ -1,0 +1,158 @@
+"""Who holds an address that ports claim. The same claims always have the same winner.
+
+What people said beats what a reservation brought, that beats what guests report; of reports, one that
+matches a subnet on its own wire beats one that does not: an isolated wire may use the same numbers. Among
+equals the one that has had the address longest keeps it, then the lowest port id. A loser is parked, with its
+rival named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.allocator.domain.matching import Match, SubnetView
+from shared.events.address import Verdict
+from shared.events.nic import NicSource
+from shared.ipam.domain import Holder
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A live port that has, or ought to have, the address. `since`: without a break until now.
+
+    `contradicts`: an operator stated other addresses of this family for the port, so this one is drift (G5).
+    """
+
+    port: UUID
+    nic: UUID
+    source: NicSource
+    since: datetime
+    match: Match
+    reservation: UUID | None = None
+    contradicts: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Strength of the claim; 0 can't become a record."""
+        if self.source == "fixed":
+            return 3
+        if self.source == "reservation":
+            return 2
+        return 0 if self.match.subnet is None or self.contradicts else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The address belongs into the port's NIC record."""
+
+    subnet: SubnetView
+    source: NicSource
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The address gets no record. `rival` holds it, where that is the reason."""
+
+    verdict: Verdict
+    since: datetime
+    subnets: tuple[SubnetView, ...] = ()
+    rival: Holder | None = None
+
+
+Outcome = Recorded | Parked
+
+
+class Dispute(NamedTuple):
+    """Two ports claim one address; both sides are ports."""
+
+    holder: UUID
+    claimant: UUID
+    since: datetime
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """What becomes of all claims on one address. `holder` is None when none of them holds it."""
+
+    holder: Holder | None = None
+    since: datetime | None = None
+    outcomes: dict[UUID, Outcome] = field(default_factory=dict)
+    disputes: list[Dispute] = field(default_factory=list)
+
+
+def strongest_per_port(claimants: Iterable[Claimant]) -> list[Claimant]:
+    """One claim per port: its strongest, with the earliest time of all."""
+    best: dict[UUID, Claimant] = {}
+    for claimant in claimants:
+        other = best.get(claimant.port)
+        if other is None:
+            best[claimant.port] = claimant
+            continue
+        first, second = sorted((claimant, other), key=lambda c: (-c.rank, c.since))
+        best[claimant.port] = Claimant(
+            port=first.port,
+            nic=first.nic,
+            source=first.source,
+            since=min(first.since, second.since),
+            match=first.match,
+            reservation=first.reservation or second.reservation,
+            contradicts=first.contradicts,
+        )
+    return list(best.values())
+
+
+def contest(claimants: Sequence[Claimant], outside: Holder | None) -> Verdicts:
+    """Decide between `claimants` of one address in one scope.
+
+    `outside` holds it without being a port: an operator's reservation, or one for a VM to come, which gives
+    way to nobody but the port that confirms it.
+    """
+    ports = strongest_per_port(claimants)
+    if outside is not None:
+        heirs = [c for c in ports if outside.kind == "reservation" and c.reservation == outside.id]
+        if not heirs:
+            return Verdicts(outcomes={c.port: _beaten(c, "reserved", outside) for c in ports})
+        ports = heirs + [c for c in ports if c not in heirs]
+        winner = heirs[0]
+    elif ports:
+        winner = min(ports, key=lambda c: (-c.rank, c.since, c.port))
+    else:
+        return Verdicts()
+    if winner.match.verdict == "link_local":
+        return Verdicts(outcomes={c.port: _parked(c) for c in ports})
+    kept = _won(winner)
+    holder = Holder("nic", winner.nic) if isinstance(kept, Recorded) else Holder("sighting", winner.port)
+    verdicts = Verdicts(holder, winner.since, {winner.port: kept})
+    for claimant in ports:
+        if claimant.port == winner.port:
+            continue
+        verdicts.outcomes[claimant.port] = (
+            _beaten(claimant, "conflict", holder) if claimant.rank else _parked(claimant)
+        )
+        if winner.rank:
+            # Neither of two that match nothing has a right to the address: that is no conflict, just noise.
+            verdicts.disputes.append(Dispute(winner.port, claimant.port, max(winner.since, claimant.since)))
+    return verdicts
+
+
+def _won(claimant: Claimant) -> Outcome:
+    if claimant.rank and claimant.match.subnet is not None:
+        return Recorded(claimant.match.subnet, claimant.source, claimant.since)
+    return _parked(claimant)
+
+
+def _parked(claimant: Claimant) -> Parked:
+    if claimant.contradicts and claimant.match.subnet is not None:
+        return Parked("weaker_source", claimant.since, (claimant.match.subnet,))
+    verdict = claimant.match.verdict or "weaker_source"
+    return Parked(verdict, claimant.since, claimant.match.subnets)
+
+
+def _beaten(claimant: Claimant, verdict: Verdict, rival: Holder) -> Parked:
+    subnets = claimant.match.subnets if claimant.match.subnet is None else (claimant.match.subnet,)
+    return Parked(verdict, claimant.since, subnets, rival)

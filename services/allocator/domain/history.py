@@ -1,0 +1,122 @@
+"""A VM's history at one place, folded into sightings: which address, on which port and wire, from when on.
+
+The fold is the whole of G3 for a VM: what it gives depends on the facts and on their order in the vCenter,
+not on the order in which they were heard. A late fact means folding again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.allocator.domain.reports import UNPLACED, Report, Seen, speak
+from shared.model.ordering import BEFORE_ALL, Order
+
+UNKNOWN_WIRE = UUID(int=0)
+"""The wire of a port whose network is missing or unreadable."""
+
+
+class Hardware(NamedTuple):
+    """The VM exists, with these devices: wire (or `UNKNOWN_WIRE`) by device key."""
+
+    order: Order
+    at: datetime
+    wires: Mapping[int, UUID]
+
+
+class Spoken(NamedTuple):
+    """Tools named addresses."""
+
+    order: Order
+    at: datetime
+    report: Report
+
+
+class Removed(NamedTuple):
+    """The VM left this place."""
+
+    order: Order
+    at: datetime
+
+
+Entry = Hardware | Spoken | Removed
+
+
+class SightingKey(NamedTuple):
+    """What a sighting is of, within one VM at one place."""
+
+    device_key: int
+    address: str
+    wire: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An address on a port and a wire. `first_seen` counts on this wire, `since` without a break on any."""
+
+    first_seen: datetime
+    since: datetime
+    prefix: int | None = None
+    gateway: str | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Track:
+    """The end of a history: what was said last, and all sightings. `wires` is None while there is no VM."""
+
+    order: Order = BEFORE_ALL
+    wires: dict[int, UUID] | None = None
+    report: dict[int, tuple[Seen, ...]] = field(default_factory=dict)
+    sightings: dict[SightingKey, Sighting] = field(default_factory=dict)
+
+
+def fold(track: Track, entries: Iterable[Entry]) -> Track:
+    """`track` continued with `entries`, all of them newer than it and from old to new."""
+    now = Track(track.order, track.wires, dict(track.report), dict(track.sightings))
+    for entry in entries:
+        assert entry.order > now.order, "a late entry needs the whole history folded again"  # noqa: S101
+        now.order = entry.order
+        if isinstance(entry, Hardware):
+            now.wires = dict(entry.wires)
+        elif isinstance(entry, Spoken):
+            now.report = speak(now.report, entry.report)
+        else:
+            now.wires, now.report = None, {}
+        _settle(now, entry.at)
+    return now
+
+
+def _settle(track: Track, at: datetime) -> None:
+    """Open, carry over and end sightings so that they show what holds since `at`."""
+    was_open = {
+        (key.device_key, key.address): key for key, s in track.sightings.items() if s.ended_at is None
+    }
+    still: set[SightingKey] = set()
+    for device, seen, wire in _present(track):
+        key = SightingKey(device, seen.address, wire)
+        before = was_open.get((device, seen.address))
+        since = at if before is None else track.sightings[before].since
+        known = track.sightings.get(key)
+        first = at if known is None else min(known.first_seen, at)
+        track.sightings[key] = Sighting(first, since, seen.prefix, seen.gateway)
+        still.add(key)
+    for key in was_open.values():
+        if key not in still:
+            track.sightings[key] = replace(track.sightings[key], ended_at=at)
+
+
+def _present(track: Track) -> Iterable[tuple[int, Seen, UUID]]:
+    if track.wires is None:
+        return
+    for device, addresses in track.report.items():
+        if device == UNPLACED:
+            wire: UUID | None = UNKNOWN_WIRE
+        else:
+            wire = track.wires.get(device)
+        if wire is not None:
+            for seen in addresses:
+                yield device, seen, wire

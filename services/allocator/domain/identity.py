@@ -1,0 +1,86 @@
+"""Where a VM lives when several places claim its instance UUID: moves, placeholders, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.allocator.domain.history import Sighting, SightingKey
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A VM as one vCenter knows it. `gone_at` is its newest removal there, even if it came back."""
+
+    vcenter: UUID
+    moid: str
+    removed: bool
+    shadow: bool = False
+    """A placeholder or a fault tolerance secondary: looks like the VM, is not."""
+    appeared_at: datetime | None = None
+    gone_at: datetime | None = None
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        """What identifies the place."""
+        return self.vcenter, self.moid
+
+
+def home_of(places: Iterable[Place]) -> Place | None:
+    """The place where the VM lives: the one it appeared at last, of those it was not removed from."""
+    living = [p for p in places if not p.removed and p.appeared_at is not None]
+    return max(living, key=lambda p: (not p.shadow, p.appeared_at, p.key), default=None)
+
+
+def void_before(places: Iterable[Place], home: Place) -> datetime | None:
+    """The last time the VM was gone altogether: what was said about it until then is void.
+
+    A removal that came after the VM had appeared at its home is the end of a move.
+    """
+    gone = [
+        p.gone_at
+        for p in places
+        if p.gone_at is not None
+        and (p.key == home.key or (home.appeared_at is not None and p.gone_at < home.appeared_at))
+    ]
+    return max(gone, default=None)
+
+
+def living_sightings(
+    places: Iterable[Place], sightings: Mapping[tuple[UUID, str], Mapping[SightingKey, Sighting]]
+) -> set[tuple[tuple[UUID, str], SightingKey]]:
+    """The sightings that count now.
+
+    Those open at any place the VM is at: a copy with the same instance UUID uses its addresses, too (G7).
+    While a VM that has moved has not spoken at its new place, what it said at the old one up to the end
+    counts on (G4).
+    """
+    places = list(places)
+    home = home_of(places)
+    if home is None:
+        return set()
+    open_now = {
+        (p.key, key)
+        for p in places
+        if not p.removed
+        for key, sighting in sightings.get(p.key, {}).items()
+        if sighting.ended_at is None
+    }
+    if open_now:
+        return open_now
+    left = [
+        p
+        for p in places
+        if p.removed and p.gone_at is not None and p.gone_at >= (home.appeared_at or p.gone_at)
+    ]
+    for place in sorted(left, key=lambda p: (p.gone_at, p.key), reverse=True):
+        last_words = {
+            (place.key, key)
+            for key, sighting in sightings.get(place.key, {}).items()
+            if sighting.ended_at == place.gone_at
+        }
+        if last_words:
+            return last_words
+    return set()

@@ -1,0 +1,131 @@
+"""Verdicts as sentences for people: what was found, by name, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.events.address import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetNamed:
+    """A subnet and its default wire, by name."""
+
+    name: str
+    prefix: str
+    wire: str
+    scope: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a verdict rests on, by name."""
+
+    verdict: Verdict
+    address: str
+    vm: str
+    port: str
+    """The port's label, such as "Network adapter 1"."""
+    wire: str | None = None
+    subnets: Sequence[SubnetNamed] = ()
+    rival: str | None = None
+    """Who holds the address instead: "NIC record of VM 'web-1'"."""
+    seen: int = 0
+    """VMs that are evidence so far."""
+    needed: int = 0
+    stated: Sequence[str] = ()
+    """What operators stated for the port."""
+
+
+def explain(ground: Ground) -> str:
+    """One sentence (or two) on why the address has no NIC record."""
+    return _SENTENCES[ground.verdict](ground)
+
+
+def _no_subnet(g: Ground) -> str:
+    return (
+        f"{_seen_on(g)}, and no subnet contains it; if the network is yours, run: "
+        f"patchbay subnet create <name> <prefix> --wire '{g.wire}'"
+    )
+
+
+def _other_wire(g: Ground) -> str:
+    subnet = g.subnets[0]
+    return (
+        f"{g.address} on wire '{g.wire}' lies in subnet '{subnet.name}' of wire '{subnet.wire}'; {g.seen} of "
+        f"{g.needed} sightings needed to attach it, or run: "
+        f"patchbay subnet set-wire {subnet.name} '{g.wire}' pin"
+    )
+
+
+def _ambiguous(g: Ground) -> str:
+    names = ", ".join(f"'{s.name}' (scope {s.scope})" for s in g.subnets)
+    return (
+        f"{_seen_on(g)}, where the subnets {names} fit equally well; deny the wire for all but one: "
+        f"patchbay subnet set-wire <subnet> '{g.wire}' deny"
+    )
+
+
+def _denied(g: Ground) -> str:
+    name = g.subnets[0].name
+    return (
+        f"{_seen_on(g)}, which an operator denied for subnet '{name}'; to allow it, run: "
+        f"patchbay subnet set-wire {name} '{g.wire}' auto"
+    )
+
+
+def _conflict(g: Ground) -> str:
+    return (
+        f"{_seen_on(g)}, but it belongs to {g.rival}; change one of the two guests, or state who has it "
+        f"with: patchbay vm fix-nics"
+    )
+
+
+def _reserved(g: Ground) -> str:
+    return (
+        f"{_seen_on(g)}, but it is held by {g.rival}; it becomes part of the record when the reservation is "
+        f"confirmed for this VM, or is free for it when the reservation ends"
+    )
+
+
+def _weaker(g: Ground) -> str:
+    if g.stated:
+        stated = ", ".join(g.stated)
+        return (
+            f"Tools report {g.address} on {g.port} of VM '{g.vm}', but an operator stated {stated} for it, and "
+            f"what people state stays; to change it, run: patchbay vm fix-nics '{g.vm}'"
+        )
+    return (
+        f"Tools of VM '{g.vm}' tell {g.address}, but not on which device it is; state it with: "
+        f"patchbay vm fix-nics '{g.vm}' {g.address}"
+    )
+
+
+def _link_local(g: Ground) -> str:
+    return f"{_seen_on(g)}: a link-local address identifies nobody; the guest has no other, check its DHCP"
+
+
+def _wire_unknown(g: Ground) -> str:
+    return (
+        f"{g.address} is on {g.port} of VM '{g.vm}', whose network is not known; connect the device to a "
+        f"port group, or wait for the vCenter's facts about it"
+    )
+
+
+def _seen_on(g: Ground) -> str:
+    on = f"wire '{g.wire}'" if g.wire is not None else "an unknown wire"
+    return f"{g.address} is on {g.port} of VM '{g.vm}' on {on}"
+
+
+_SENTENCES = {
+    "no_subnet_on_wire": _no_subnet,
+    "subnet_on_other_wire": _other_wire,
+    "ambiguous": _ambiguous,
+    "denied": _denied,
+    "conflict": _conflict,
+    "reserved": _reserved,
+    "weaker_source": _weaker,
+    "link_local": _link_local,
+    "wire_unknown": _wire_unknown,
+}

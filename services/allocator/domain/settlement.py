@@ -1,0 +1,217 @@
+"""The decision as a whole: from all that bears on some addresses to verdicts, holders and conflicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.allocator.domain.claims import Claimant, Dispute, Outcome, contest, strongest_per_port
+from services.allocator.domain.matching import Match, Role, SubnetView, match
+from shared.events.nic import NicSource
+from shared.ipam.domain import Holder
+
+Spot = tuple[UUID, str]
+"""A scope and an address in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOn:
+    """An address that a living port is seen with, or one that is gone was: `ended_at`."""
+
+    port: UUID
+    nic: UUID
+    device_key: int
+    address: str
+    wire: UUID
+    vcenter: UUID
+    since: datetime
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """An address that people stated for a port, or that a reservation brought to it.
+
+    It counts while `ended_at` is None: the port lives. With it, the port went then.
+    """
+
+    port: UUID
+    nic: UUID
+    address: str
+    source: NicSource
+    subnet: SubnetView
+    since: datetime
+    reservation: UUID | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A row of the ledger."""
+
+    holder: Holder
+    since: datetime
+
+
+@dataclass(slots=True)
+class Case:
+    """All that bears on `addresses`. `fixed` has all that operators stated for a port, others too."""
+
+    addresses: set[str]
+    seen: Sequence[SeenOn]
+    stated: Sequence[Stated]
+    fixed: Mapping[UUID, set[str]]
+    known_wires: set[UUID]
+    on_wire: Mapping[UUID, Sequence[tuple[SubnetView, Role]]]
+    containing: Mapping[Spot, SubnetView]
+    scope_of: Mapping[UUID, UUID]
+    """Scope by vCenter."""
+    ledger: Mapping[Spot, Held]
+
+
+class Ending(NamedTuple):
+    """The last holder of an address that nobody has any more."""
+
+    holder: Holder
+    since: datetime
+    at: datetime
+    reservation: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the ledger is to say of an address: who has it, and since when; or whose end it had; or free."""
+
+    holder: Holder | None = None
+    since: datetime | None = None
+    ending: Ending | None = None
+
+
+@dataclass(slots=True)
+class Ruling:
+    """What was decided."""
+
+    outcomes: dict[UUID, dict[str, Outcome]] = field(default_factory=dict)
+    scopes: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    """The scope of each port's address."""
+    disputes: list[tuple[Spot, Dispute]] = field(default_factory=list)
+    ledger: dict[Spot, Wish] = field(default_factory=dict)
+
+
+def rule(case: Case) -> Ruling:
+    """Decide. Depends on nothing but `case`."""
+    claims: dict[Spot, list[Claimant]] = {}
+    ruling = Ruling()
+    for address, claimants in _by_address(case).items():
+        for claimant, scope in claimants:
+            claims.setdefault((scope, address), []).append(claimant)
+            ruling.scopes[claimant.port, address] = scope
+    endings = _endings(case)
+    spots = claims.keys() | endings.keys() | {s for s in case.ledger if s[1] in case.addresses}
+    for spot in sorted(spots, key=str):
+        _rule_on(ruling, case, spot, claims.get(spot, ()), endings.get(spot))
+    return ruling
+
+
+def _rule_on(
+    ruling: Ruling, case: Case, spot: Spot, claimants: Sequence[Claimant], ending: Ending | None
+) -> None:
+    held = case.ledger.get(spot)
+    outside = held.holder if held is not None and held.holder.kind in ("reservation", "reserved") else None
+    verdicts = contest(claimants, outside)
+    for port, outcome in verdicts.outcomes.items():
+        ruling.outcomes.setdefault(port, {})[spot[1]] = outcome
+    ruling.disputes += [(spot, dispute) for dispute in verdicts.disputes]
+    if verdicts.holder is not None:
+        ruling.ledger[spot] = Wish(verdicts.holder, verdicts.since)
+    elif outside is None:
+        ruling.ledger[spot] = Wish(ending=ending)
+    elif ending is not None and outside == Holder("reservation", ending.reservation or UUID(int=0)):
+        # Confirmed for a VM that is gone again: the reservation was the VM's, and ends with it.
+        ruling.ledger[spot] = Wish(ending=ending)
+
+
+def _by_address(case: Case) -> dict[str, list[tuple[Claimant, UUID]]]:
+    """The claims on each address, one per port, each with its scope."""
+    per_address: dict[str, list[Claimant]] = {}
+    scope: dict[tuple[UUID, str], UUID] = {}
+    for seen in case.seen:
+        if seen.ended_at is None:
+            matched = _match(case, seen)
+            own = case.scope_of[seen.vcenter]
+            scope[seen.port, seen.address] = own if matched.subnet is None else matched.subnet.scope
+            per_address.setdefault(seen.address, []).append(
+                Claimant(
+                    port=seen.port,
+                    nic=seen.nic,
+                    source="tools",
+                    since=seen.since,
+                    match=matched,
+                    contradicts=_contradicts(seen.address, case.fixed.get(seen.port, ())),
+                )
+            )
+    for stated in case.stated:
+        if stated.ended_at is None:
+            scope[stated.port, stated.address] = stated.subnet.scope
+            per_address.setdefault(stated.address, []).append(
+                Claimant(
+                    port=stated.port,
+                    nic=stated.nic,
+                    source=stated.source,
+                    since=stated.since,
+                    match=Match(subnet=stated.subnet),
+                    reservation=stated.reservation,
+                )
+            )
+    return {
+        address: [(c, scope[c.port, address]) for c in strongest_per_port(claimants)]
+        for address, claimants in per_address.items()
+    }
+
+
+def _endings(case: Case) -> dict[Spot, Ending]:
+    """The last of those who had each address and have it no more."""
+    last: dict[Spot, Ending] = {}
+    for seen in case.seen:
+        if seen.ended_at is not None:
+            matched = _match(case, seen)
+            if matched.verdict == "link_local":
+                continue
+            if matched.subnet is not None:
+                spot = (matched.subnet.scope, seen.address)
+                holder = Holder("nic", seen.nic)
+            else:
+                spot = (case.scope_of[seen.vcenter], seen.address)
+                holder = Holder("sighting", seen.port)
+            _keep_later(last, spot, Ending(holder, seen.since, seen.ended_at))
+    for stated in case.stated:
+        if stated.ended_at is not None:
+            ending = Ending(Holder("nic", stated.nic), stated.since, stated.ended_at, stated.reservation)
+            _keep_later(last, (stated.subnet.scope, stated.address), ending)
+    return last
+
+
+def _keep_later(last: dict[Spot, Ending], spot: Spot, ending: Ending) -> None:
+    known = last.get(spot)
+    if known is None:
+        last[spot] = ending
+        return
+    later = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
+    last[spot] = later._replace(reservation=known.reservation or ending.reservation)
+
+
+def _match(case: Case, seen: SeenOn) -> Match:
+    return match(
+        seen.address,
+        seen.device_key,
+        seen.wire in case.known_wires,
+        case.on_wire.get(seen.wire, ()),
+        case.containing.get((case.scope_of[seen.vcenter], seen.address)),
+    )
+
+
+def _contradicts(address: str, fixed: Iterable[str]) -> bool:
+    return any((":" in other) == (":" in address) for other in fixed) and address not in fixed

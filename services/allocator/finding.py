@@ -1,0 +1,123 @@
+"""Finds the wire, subnet or VM that an operator names; says who else the name could mean."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from uuid import UUID
+
+from asyncpg import Record
+
+from shared.ipam.subnets import Subnet, find, list_subnets
+from shared.model.identifiers import DEFAULT_SCOPE_NAME
+from shared.runtime.errors import PermanentError
+from shared.store.pool import Connection
+
+NAMED = 10
+
+
+async def find_wire(conn: Connection, named: str) -> Record:
+    """The wire with that id, managed object id or name, as its row: `id`, `name`, `moid`, `retired` …
+
+    Raises `PermanentError` wire_unknown, wire_ambiguous (with the candidates), wire_is_uplink.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT w.id, w.name, w.vcenter_id, w.moid, w.retired, w.uplink,
+               coalesce(c.name, w.vcenter_id::text) AS vcenter, w.state ->> 'datacenter_name' AS datacenter
+        FROM inventory.wire w LEFT JOIN inventory.vcenter c ON c.id = w.vcenter_id
+        WHERE (w.id = $1 OR w.moid = $2 OR w.name = $2) AND w.state IS NOT NULL
+        ORDER BY w.retired, c.name, w.moid
+        """,
+        _uuid(named),
+        named,
+    )
+    usable = [row for row in rows if not row["uplink"]]
+    if rows and not usable:
+        raise PermanentError(
+            f"port group {named!r} carries uplinks; VMs can't be on it", code="wire_is_uplink"
+        )
+    # An id is exact; a port group that is gone only counts when no living one has the name.
+    exact = [r for r in usable if str(r["id"]) == named]
+    living = [r for r in usable if not r["retired"]]
+    candidates = exact or living or usable
+    if len(candidates) > 1:
+        listed = "; ".join(
+            f"{r['id']} ({r['name']!r}, {r['moid']}, vCenter {r['vcenter']}"
+            f"{', ' + r['datacenter'] if r['datacenter'] else ''})"
+            for r in candidates[:NAMED]
+        )
+        raise PermanentError(
+            f"{len(candidates)} wires are called {named!r}: {listed}",
+            code="wire_ambiguous",
+            hint="name one by its id",
+        )
+    if not candidates:
+        names = await conn.fetch("SELECT DISTINCT name FROM inventory.wire WHERE NOT uplink AND NOT retired")
+        raise PermanentError(
+            f"there is no wire {named!r}{_near(named, [r[0] for r in names if r[0]])}",
+            code="wire_unknown",
+            hint="list them with: patchbay wire list",
+        )
+    return candidates[0]
+
+
+async def find_subnet(conn: Connection, named: str, scope: str = DEFAULT_SCOPE_NAME) -> Subnet:
+    """The subnet with that id, or that name in `scope`. Raises `PermanentError` subnet_unknown."""
+    subnet = await find(conn, named, scope)
+    if subnet is None:
+        names = [s.name for s in await list_subnets(conn, scope=scope)]
+        raise PermanentError(
+            f"there is no subnet {named!r} in scope {scope!r}{_near(named, names)}",
+            code="subnet_unknown",
+            hint="list them with: patchbay subnet list",
+        )
+    return subnet
+
+
+async def find_vm(conn: Connection, named: str) -> UUID:
+    """The identity of the VM with that id, managed object id or name.
+
+    Raises `PermanentError` vm_unknown, vm_ambiguous (with the candidates).
+    """
+    rows = await conn.fetch(
+        """
+        SELECT v.vm_id, v.name, v.moid, v.removed, coalesce(c.name, v.vcenter_id::text) AS vcenter
+        FROM inventory.vm v LEFT JOIN inventory.vcenter c ON c.id = v.vcenter_id
+        WHERE (v.vm_id = $1 OR v.moid = $2 OR v.name = $2) AND v.vm_id IS NOT NULL
+        ORDER BY v.removed, c.name, v.moid
+        """,
+        _uuid(named),
+        named,
+    )
+    living = {r["vm_id"]: r for r in rows if not r["removed"]}
+    found = living or {r["vm_id"]: r for r in rows}
+    if len(found) > 1:
+        listed = "; ".join(
+            f"{r['vm_id']} ({r['name']!r}, {r['moid']}, vCenter {r['vcenter']})"
+            for r in list(found.values())[:NAMED]
+        )
+        raise PermanentError(
+            f"{len(found)} VMs are called {named!r}: {listed}", code="vm_ambiguous", hint="name one by its id"
+        )
+    if not found:
+        names = await conn.fetch("SELECT DISTINCT name FROM inventory.vm WHERE NOT removed LIMIT 20000")
+        raise PermanentError(
+            f"there is no VM {named!r}{_near(named, [r[0] for r in names if r[0]])}",
+            code="vm_unknown",
+            hint="list them with: patchbay vm list",
+        )
+    identity: UUID = next(iter(found.values()))["vm_id"]
+    return identity
+
+
+def _near(named: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(named, names, 3)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,165 @@
+"""Events in; rows, ledger and events out: one transaction for a batch of facts, one for each command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+import structlog
+
+from services.allocator.announcing import Announcements
+from services.allocator.batch import Dirty, Occasion
+from services.allocator.commands import carry_out
+from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
+from services.allocator.reservations import apply_confirmations, apply_endings
+from services.allocator.settings import AllocatorSettings
+from services.allocator.settling import Policy, settle
+from services.allocator.vcenters import apply_vcenters
+from services.allocator.vms import apply_vms
+from shared.events import inventory as inv
+from shared.events import placement
+from shared.events.base import Event
+from shared.events.commands import Command, CommandReplied, Complaint
+from shared.events.envelope import Envelope, wrap
+from shared.events.guest import GuestAddressesChanged
+from shared.events.vcenter import VcenterConnected, VcenterHeartbeat, VcenterLost
+from shared.events.wire import WireCreated, WireRenamed, WireRetired
+from shared.ipam.errors import LedgerRefusal
+from shared.runtime.consuming import Received
+from shared.runtime.errors import PermanentError
+from shared.runtime.publishing import reply_message
+from shared.store.outbox import enqueue
+from shared.store.pool import Connection, Pool, transaction
+
+log = structlog.get_logger(__name__)
+
+LOCK = 0x7061_7463_6862_0010
+"""The advisory lock that allocators take turns with. What is decided about an address depends on other VMs,
+wires and subnets; under the lock a decision sees all that was decided before. It is held once per batch, so
+any number of allocators may share the queue: they add availability, not speed."""
+
+V = TypeVar("V", bound=Event)
+
+
+class Allocator:
+    """Handles the allocator's two queues."""
+
+    def __init__(self, pool: Pool, settings: AllocatorSettings) -> None:
+        self._pool = pool
+        self._policy = Policy(settings.weight(), settings.scopes)
+
+    async def facts(self, received: Sequence[Received]) -> None:
+        """Apply a batch of facts, all or none."""
+        await self.apply([r.envelope for r in received])
+
+    async def apply(self, envelopes: Sequence[Envelope[Event]]) -> None:
+        """Apply a batch of facts, all or none, in one transaction."""
+        async with transaction(self._pool) as conn:
+            await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            out = Announcements()
+            occasion = Occasion(envelopes)
+            dirty = await self._take_in(conn, envelopes, occasion, out)
+            await settle(conn, dirty, occasion, out, self._policy)
+            told = len(out)
+            await out.send(conn)
+        log.debug("facts_applied", facts=len(envelopes), settled=len(dirty.addresses), told=told)
+
+    async def _take_in(
+        self, conn: Connection, envelopes: Sequence[Envelope[Event]], occasion: Occasion, out: Announcements
+    ) -> Dirty:
+        await apply_vcenters(
+            conn,
+            _only(
+                envelopes,
+                VcenterConnected,
+                VcenterLost,
+                VcenterHeartbeat,
+                inv.SnapshotStarted,
+                inv.SnapshotCompleted,
+                inv.SnapshotHeld,
+            ),
+            self._policy.scope_ids(),
+        )
+        await apply_hosts(conn, _only(envelopes, inv.HostChanged, inv.HostRemoved))
+        await apply_switches(conn, _only(envelopes, inv.SwitchChanged, inv.SwitchRemoved))
+        wires = await apply_portgroups(conn, _only(envelopes, inv.PortgroupChanged, inv.PortgroupRemoved))
+        _tell_wires(out, wires, occasion)
+        vms: list[Envelope[Any]] = _only(envelopes, inv.VmChanged, inv.VmRemoved, GuestAddressesChanged)
+        dirty = await apply_vms(conn, vms, occasion)
+        dirty.add(await _on_known_wires(conn, wires))
+        dirty.add(await apply_confirmations(conn, _only(envelopes, placement.VmCreateConfirmed), occasion))
+        ended: list[Envelope[Any]] = _only(envelopes, placement.VmCreateExpired, placement.VmCreateCancelled)
+        dirty.add(await apply_endings(conn, ended))
+        return dirty
+
+    async def commands(self, received: Sequence[Received]) -> None:
+        """Carry out commands, each in a transaction of its own with its reply."""
+        for one in received:
+            await self.command(one)
+
+    async def command(self, received: Received) -> None:
+        """Carry out one command. A mistake in it becomes a complaint, not a dead letter."""
+        envelope = cast("Envelope[Command]", received.envelope)
+        try:
+            async with transaction(self._pool) as conn:
+                await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+                out = Announcements()
+                result = await carry_out(conn, envelope, out, self._policy)
+                await out.send(conn)
+                await _reply(conn, received, CommandReplied(command=envelope.type, result=result))
+        except PermanentError as error:
+            log.info("command_refused", type=envelope.type, subject=envelope.subject, code=error.code)
+            answer = CommandReplied(command=envelope.type, complaint=_complaint(error))
+            async with transaction(self._pool) as conn:
+                await _reply(conn, received, answer)
+        else:
+            log.info("command_done", type=envelope.type, subject=envelope.subject, by=envelope.data.by)
+
+
+def _only(envelopes: Sequence[Envelope[Event]], *kinds: type[V]) -> list[Envelope[V]]:
+    return [cast("Envelope[V]", e) for e in envelopes if isinstance(e.data, kinds)]
+
+
+async def _reply(conn: Connection, received: Received, answer: CommandReplied) -> None:
+    asked = received.envelope
+    # Not the clock's time: a command that is delivered again is answered the same again.
+    envelope: Envelope[Any] = wrap(
+        answer, source="allocator", time=asked.time + timedelta(0), id=f"{asked.id}:reply", cause=asked
+    )
+    message = reply_message(received, envelope)
+    if message is not None:
+        await enqueue(conn, [message], to_queue=True)
+
+
+def _complaint(error: PermanentError) -> Complaint:
+    message = str(error) if error.hint is None else f"{error}; {error.hint}"
+    return Complaint(
+        code=error.code, message=message, field=error.field if isinstance(error, LedgerRefusal) else None
+    )
+
+
+def _tell_wires(out: Announcements, changes: WireChanges, occasion: Occasion) -> None:
+    cause = occasion.cause()
+    for wire in changes.created:
+        out.add(WireCreated(wire=wire), wire.id, cause=cause)
+    for wire, before in changes.renamed:
+        out.add(WireRenamed(wire=wire, before=before), wire.id, cause=cause)
+    for wire in changes.retired:
+        out.add(WireRetired(wire=wire), wire.id, cause=cause)
+
+
+async def _on_known_wires(conn: Connection, changes: WireChanges) -> Dirty:
+    """Addresses that waited for their port group's fact."""
+    if not changes.known:
+        return Dirty()
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT host(s.address) FROM inventory.sighting s JOIN inventory.port p ON p.id = s.port_id
+        WHERE s.live AND p.wire_id = ANY ($1::uuid[])
+        UNION
+        SELECT DISTINCT host(address) FROM inventory.sighting WHERE wire_id = ANY ($1::uuid[])
+        """,
+        list(changes.known),
+    )
+    return Dirty(addresses={row[0] for row in rows})

@@ -1,0 +1,87 @@
+"""Makes the address ledger say what was ruled."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from services.allocator.domain.settlement import Ending, Held, Spot, Wish
+from shared.ipam.domain import Holder
+from shared.ipam.ledger import Claim, Release, occupy, release
+from shared.runtime.errors import ConflictError
+from shared.store.pool import Connection
+
+
+class _Steps:
+    """What to do with one scope's addresses, in this order."""
+
+    def __init__(self) -> None:
+        self.undo: list[Release] = []
+        self.occupy: list[Claim] = []
+        self.release: list[Release] = []
+
+
+async def sync(
+    conn: Connection,
+    wishes: Mapping[Spot, Wish],
+    ledger: Mapping[Spot, Held],
+    *,
+    stated: Collection[Spot],
+    now: datetime,
+) -> None:
+    """Occupy and release.
+
+    An address that nobody has, and whose end no sighting dates, cools down from `now` (the time of the event
+    that led here) if a statement was what held it: then it is one of `stated`. Otherwise a late fact has shown
+    that nobody ever had it, and it is free.
+
+    Raises ConflictError when an address has another holder by now than `ledger` says.
+    """
+    scopes: dict[UUID, _Steps] = {}
+    for spot, wish in wishes.items():
+        steps = scopes.setdefault(spot[0], _Steps())
+        held = ledger.get(spot)
+        if wish.holder is not None and wish.since is not None:
+            _occupy(steps, spot[1], wish.holder, wish.since, held)
+        elif wish.ending is not None:
+            _end(steps, spot[1], wish.ending, held)
+        elif held is not None and held.holder.kind in ("nic", "sighting"):
+            ended = steps.release if spot in stated else steps.undo
+            ended.append(Release(spot[1], held.holder, now))
+    for scope in sorted(scopes):
+        steps = scopes[scope]
+        await release(conn, scope, steps.undo, cooldown=False)
+        occupied = await occupy(conn, scope, steps.occupy)
+        if occupied.refused:
+            claim, holder = occupied.refused[0]
+            raise ConflictError(f"{claim.address} went to {holder.kind} {holder.id} in the meantime")
+        await release(conn, scope, steps.release)
+
+
+def _occupy(steps: _Steps, address: str, holder: Holder, since: datetime, held: Held | None) -> None:
+    if held is not None and held.holder == holder:
+        if held.since == since:
+            return
+        # A late fact told that it began earlier: the ledger keeps the time it was first told.
+        steps.undo.append(Release(address, holder, since))
+        held = None
+    steps.occupy.append(Claim(address, holder, since, instead_of=None if held is None else held.holder))
+
+
+def _end(steps: _Steps, address: str, ending: Ending, held: Held | None) -> None:
+    """Let the address cool down from the end of its last holder, in whose name it is released."""
+    if held is not None and held.holder.kind == "cooling":
+        # What others released later than that cools down for them.
+        if held.since >= ending.at and held.holder.id != ending.holder.id:
+            return
+        if held == Held(Holder("cooling", ending.holder.id), ending.at):
+            return
+        held = None
+    elif held is not None and held.holder == ending.holder:
+        steps.release.append(Release(address, ending.holder, ending.at))
+        return
+    steps.occupy.append(
+        Claim(address, ending.holder, ending.since, instead_of=None if held is None else held.holder)
+    )
+    steps.release.append(Release(address, ending.holder, ending.at))

@@ -1,0 +1,394 @@
+"""Reads all that bears on some addresses: claims, statements, records, subnets, the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from services.allocator.batch import Dirty
+from services.allocator.domain.history import UNKNOWN_WIRE
+from services.allocator.domain.identity import Place, home_of, void_before
+from services.allocator.domain.matching import Role, SubnetView
+from services.allocator.domain.records import Bound, NicRecord, PortView
+from services.allocator.domain.settlement import Case, Held, SeenOn, Spot, Stated
+from shared.ipam.domain import Holder
+from shared.model.identifiers import nic_id
+from shared.store.pool import Connection
+
+SUBNET = "s.id, s.scope_id, s.name, s.prefix, s.gateway, s.default_wire"
+
+
+@dataclass(frozen=True, slots=True)
+class WireName:
+    """What is known of a wire: its name, and whether a VM's port can be on it."""
+
+    id: UUID
+    name: str
+    vcenter: UUID
+    usable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose an address is: what events about it tell."""
+
+    port: UUID
+    vm: UUID
+    vcenter: UUID
+    vm_moid: str
+    vm_name: str
+    device_key: int
+    label: str | None
+    mac: str | None
+    wire: UUID | None
+
+
+@dataclass(slots=True)
+class Docket:
+    """A case, and what is stored of its outcome so far."""
+
+    case: Case
+    ports: dict[UUID, PortView]
+    """Living ports, by id."""
+    people: dict[UUID, Person]
+    """Who is who, by port; unplaced sightings have one, too."""
+    alive: set[UUID]
+    """VMs that exist."""
+    records: dict[UUID, NicRecord]
+    """By port."""
+    unmatched: dict[tuple[UUID, str], Record]
+    conflicts: dict[UUID, Record]
+    wires: dict[UUID, WireName] = field(default_factory=dict)
+    subnets: dict[UUID, SubnetView] = field(default_factory=dict)
+
+
+async def expand(conn: Connection, dirty: Dirty) -> tuple[set[str], set[UUID]]:
+    """All addresses to look at: the dirty ones, and those of dirty ports and VMs; and those ports."""
+    ports = set(dirty.ports)
+    if dirty.vms:
+        rows = await conn.fetch(
+            """
+            SELECT id FROM inventory.port WHERE vm_id = ANY ($1::uuid[])
+            UNION SELECT port_id FROM inventory.nic WHERE vm_id = ANY ($1::uuid[])
+            UNION SELECT port_id FROM inventory.unmatched WHERE vm_id = ANY ($1::uuid[])
+            UNION SELECT port_id FROM inventory.statement WHERE vm_id = ANY ($1::uuid[])
+            UNION SELECT port_id FROM inventory.sighting WHERE vm_id = ANY ($1::uuid[]) AND live
+            """,
+            list(dirty.vms),
+        )
+        ports |= {row[0] for row in rows}
+    addresses = set(dirty.addresses)
+    if ports:
+        rows = await conn.fetch(
+            """
+            SELECT host(a.address) FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id
+            WHERE n.port_id = ANY ($1::uuid[])
+            UNION SELECT host(address) FROM inventory.unmatched WHERE port_id = ANY ($1::uuid[])
+            UNION SELECT host(address) FROM inventory.statement WHERE port_id = ANY ($1::uuid[])
+            UNION SELECT host(address) FROM inventory.sighting WHERE port_id = ANY ($1::uuid[]) AND live
+            """,
+            list(ports),
+        )
+        addresses |= {row[0] for row in rows}
+    return addresses, ports
+
+
+async def read(
+    conn: Connection,
+    addresses: set[str],
+    dirty_ports: set[UUID],
+    scope_of: Mapping[UUID, UUID],
+    default: UUID,
+) -> Docket:
+    """Read what bears on `addresses`. `scope_of` names the scopes of vCenters that are not in `default`."""
+    asked = list(addresses)
+    sightings = await conn.fetch(
+        """
+        SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.port_id,
+               s.since, s.ended_at, s.live, v.name AS vm_name
+        FROM inventory.sighting s LEFT JOIN inventory.vm v USING (vcenter_id, moid)
+        WHERE s.address = ANY ($1::inet[]) AND s.vm_id IS NOT NULL
+        """,
+        asked,
+    )
+    records = await _read_records(conn, asked, dirty_ports)
+    unmatched = await conn.fetch(
+        "SELECT *, host(address) AS text FROM inventory.unmatched WHERE address = ANY ($1::inet[])", asked
+    )
+    claiming = {s["port_id"] for s in sightings if s["live"]} | dirty_ports | records.keys()
+    statements = await conn.fetch(
+        """
+        SELECT *, host(address) AS text FROM inventory.statement
+        WHERE address = ANY ($1::inet[]) OR port_id = ANY ($2::uuid[])
+        """,
+        asked,
+        list(claiming),
+    )
+    claiming |= {s["port_id"] for s in statements} | {u["port_id"] for u in unmatched}
+    vms = {s["vm_id"] for s in statements} | {r.port.vm for r in records.values()}
+    places = await _read_places(conn, vms)
+    ports = await _read_ports(conn, claiming)
+    wires = {p.wire for p in ports.values()} | {s["wire_id"] for s in sightings}
+    on_wire = await read_on_wires(conn, wires)
+    vcenters = {s["vcenter_id"] for s in sightings} | {p.vcenter for p in ports.values()}
+    scopes = {vcenter: scope_of.get(vcenter, default) for vcenter in vcenters}
+    containing = await read_containing(conn, set(scopes.values()) | {default}, asked)
+    subnets = {s.id: s for found in on_wire.values() for s, _ in found}
+    subnets |= {s.id: s for s in containing.values()}
+    subnets |= await read_subnets(conn, {s["subnet_id"] for s in statements} - subnets.keys())
+    names = await read_wires(conn, wires | {s.default_wire for s in subnets.values()})
+    case = Case(
+        addresses=addresses,
+        seen=_seen(sightings, ports),
+        stated=_stated(statements, addresses, subnets, ports, places),
+        fixed=_fixed(statements, ports, places),
+        known_wires={w.id for w in names.values() if w.usable},
+        on_wire=on_wire,
+        containing=containing,
+        scope_of=scopes,
+        ledger=await _read_ledger(conn, asked),
+    )
+    conflicts = await conn.fetch(
+        "SELECT *, host(address) AS text FROM inventory.conflict WHERE address = ANY ($1::inet[])", asked
+    )
+    return Docket(
+        case=case,
+        ports=ports,
+        people=_people(sightings, ports),
+        alive={p.vm for p in ports.values()} | {vm for vm, at in places.items() if home_of(at) is not None},
+        records=records,
+        unmatched={(u["port_id"], u["text"]): u for u in unmatched},
+        conflicts={c["id"]: c for c in conflicts},
+        wires=names,
+        subnets=subnets,
+    )
+
+
+async def read_on_wires(conn: Connection, wires: Iterable[UUID]) -> dict[UUID, list[tuple[SubnetView, Role]]]:
+    """The subnets of each wire with the wire's role for them."""
+    rows = await conn.fetch(
+        f"""
+        SELECT s.default_wire AS wire, 'default' AS role, {SUBNET} FROM ipam.subnet s
+        WHERE s.default_wire = ANY ($1::uuid[])
+        UNION ALL
+        SELECT w.wire_id, w.role, {SUBNET} FROM ipam.subnet_wire w JOIN ipam.subnet s ON s.id = w.subnet_id
+        WHERE w.wire_id = ANY ($1::uuid[])
+        """,  # noqa: S608  our own columns
+        list(wires),
+    )
+    found: dict[UUID, list[tuple[SubnetView, Role]]] = {}
+    for row in rows:
+        found.setdefault(row["wire"], []).append((_subnet(row), row["role"]))
+    return found
+
+
+async def read_containing(
+    conn: Connection, scopes: Iterable[UUID], addresses: Iterable[str]
+) -> dict[Spot, SubnetView]:
+    """The subnet that contains each address in each scope, where there is one."""
+    rows = await conn.fetch(
+        f"""
+        SELECT c.scope AS asked, c.address AS text, {SUBNET}
+        FROM unnest($1::uuid[]) AS k (scope)
+        CROSS JOIN LATERAL unnest($2::text[], ipam.subnets_of(k.scope, $2::text[]::inet[]))
+            AS u (address, subnet)
+        CROSS JOIN LATERAL (SELECT k.scope, u.address) c
+        JOIN ipam.subnet s ON s.id = u.subnet
+        """,  # noqa: S608  our own columns
+        list(scopes),
+        list(addresses),
+    )
+    return {(row["asked"], row["text"]): _subnet(row) for row in rows}
+
+
+async def read_subnets(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, SubnetView]:
+    """Subnets by id."""
+    asked = list(ids)
+    if not asked:
+        return {}
+    rows = await conn.fetch(
+        f"SELECT {SUBNET} FROM ipam.subnet s WHERE s.id = ANY ($1::uuid[])",  # noqa: S608  our own columns
+        asked,
+    )
+    return {row["id"]: _subnet(row) for row in rows}
+
+
+async def read_wires(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, WireName]:
+    """Wires by id. A port group known only by its removal has its managed object id for a name."""
+    rows = await conn.fetch(
+        """
+        SELECT id, coalesce(name, moid) AS name, vcenter_id, NOT uplink AND state IS NOT NULL AS usable
+        FROM inventory.wire WHERE id = ANY ($1::uuid[])
+        """,
+        list(ids),
+    )
+    return {row["id"]: WireName(row["id"], row["name"], row["vcenter_id"], row["usable"]) for row in rows}
+
+
+def _subnet(row: Record) -> SubnetView:
+    return SubnetView(
+        row["id"], row["scope_id"], row["name"], row["prefix"], row["gateway"], row["default_wire"]
+    )
+
+
+async def _read_records(conn: Connection, addresses: list[str], ports: set[UUID]) -> dict[UUID, NicRecord]:
+    rows = await conn.fetch(
+        """
+        SELECT n.*, host(a.address) AS address, a.scope_id, a.subnet_id, a.source, a.since AS bound_since
+        FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id
+        WHERE n.port_id = ANY ($1::uuid[])
+           OR n.id IN (SELECT nic_id FROM inventory.nic_address WHERE address = ANY ($2::inet[]))
+        """,
+        list(ports),
+        addresses,
+    )
+    ports_of: dict[UUID, PortView] = {}
+    bound: dict[UUID, dict[str, Bound]] = {}
+    for row in rows:
+        port = row["port_id"]
+        if port not in ports_of:
+            ports_of[port] = PortView(
+                port, row["id"], row["vm_id"], row["vcenter_id"], row["vm_moid"], row["vm_name"],
+                row["device_key"], row["label"], row["mac"], row["wire_id"],
+            )  # fmt: skip
+        bound.setdefault(port, {})[row["address"]] = Bound(
+            row["scope_id"], row["subnet_id"], row["source"], row["bound_since"]
+        )
+    return {port: NicRecord(view, bound[port]) for port, view in ports_of.items()}
+
+
+async def _read_ports(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, PortView]:
+    rows = await conn.fetch(
+        """
+        SELECT p.*, v.name FROM inventory.port p
+        JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
+        WHERE p.id = ANY ($1::uuid[])
+        """,
+        list(ids),
+    )
+    return {
+        row["id"]: PortView(
+            row["id"], nic_id(row["vm_id"], row["device_key"]), row["vm_id"], row["vcenter_id"],
+            row["vm_moid"], row["name"], row["device_key"], row["label"], row["mac"],
+            row["wire_id"] or UNKNOWN_WIRE,
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+async def _read_places(conn: Connection, vms: Iterable[UUID]) -> dict[UUID, list[Place]]:
+    rows = await conn.fetch(
+        """
+        SELECT vm_id, vcenter_id, moid, removed, shadow, appeared_at, gone_at FROM inventory.vm
+        WHERE vm_id = ANY ($1::uuid[])
+        """,
+        list(vms),
+    )
+    places: dict[UUID, list[Place]] = {}
+    for row in rows:
+        places.setdefault(row["vm_id"], []).append(Place(*tuple(row)[1:]))
+    return places
+
+
+async def _read_ledger(conn: Connection, addresses: list[str]) -> dict[Spot, Held]:
+    rows = await conn.fetch(
+        """
+        SELECT scope_id, host(address) AS address, holder_kind, holder_id, since FROM ipam.address
+        WHERE address = ANY ($1::inet[])
+        """,
+        addresses,
+    )
+    return {
+        (row["scope_id"], row["address"]): Held(Holder(row["holder_kind"], row["holder_id"]), row["since"])
+        for row in rows
+    }
+
+
+def _seen(rows: Iterable[Record], ports: Mapping[UUID, PortView]) -> list[SeenOn]:
+    """Sightings that count, one per port and address, and those that ended."""
+    counted: dict[tuple[UUID, str], SeenOn] = {}
+    ended: list[SeenOn] = []
+    for row in rows:
+        port = ports.get(row["port_id"])
+        nic = nic_id(row["vm_id"], row["device_key"])
+        key, address = row["device_key"], row["address"]
+        if not row["live"]:
+            if row["ended_at"] is not None:
+                ended.append(
+                    SeenOn(row["port_id"], nic, key, address, row["wire_id"], row["vcenter_id"],
+                           row["since"], row["ended_at"])
+                )  # fmt: skip
+            continue
+        wire = UNKNOWN_WIRE if port is None else port.wire
+        vcenter = row["vcenter_id"] if port is None else port.vcenter
+        seen = SeenOn(row["port_id"], nic, key, address, wire, vcenter, row["since"])
+        known = counted.get((row["port_id"], address))
+        if known is None or seen.since < known.since:
+            counted[row["port_id"], address] = seen
+    return [*counted.values(), *ended]
+
+
+def _stated(
+    rows: Iterable[Record],
+    addresses: set[str],
+    subnets: Mapping[UUID, SubnetView],
+    ports: Mapping[UUID, PortView],
+    places: Mapping[UUID, list[Place]],
+) -> list[Stated]:
+    stated = []
+    for row in rows:
+        subnet = subnets.get(row["subnet_id"])
+        counts, ended_at = _standing_of(row, ports, places)
+        if row["text"] in addresses and subnet is not None and (counts or ended_at is not None):
+            nic = nic_id(row["vm_id"], row["device_key"])
+            stated.append(
+                Stated(row["port_id"], nic, row["text"], row["source"], subnet, row["at"],
+                       row["reservation"], ended_at)
+            )  # fmt: skip
+    return stated
+
+
+def _fixed(
+    rows: Iterable[Record],
+    ports: Mapping[UUID, PortView],
+    places: Mapping[UUID, list[Place]],
+) -> dict[UUID, set[str]]:
+    fixed: dict[UUID, set[str]] = {}
+    for row in rows:
+        if row["source"] == "fixed" and _standing_of(row, ports, places)[0]:
+            fixed.setdefault(row["port_id"], set()).add(row["text"])
+    return fixed
+
+
+def _standing_of(
+    row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]]
+) -> tuple[bool, Any]:
+    """Whether a statement counts, and if not, since when its VM is gone. Neither: it waits for its port."""
+    at = places.get(row["vm_id"], [])
+    home = home_of(at)
+    if home is None:
+        gone = [p.gone_at for p in at if p.gone_at is not None]
+        return False, max(gone, default=None)
+    void = void_before(at, home)
+    if void is not None and row["at"] <= void:
+        return False, void
+    return row["port_id"] in ports, None
+
+
+def _people(rows: Iterable[Record], ports: Mapping[UUID, PortView]) -> dict[UUID, Person]:
+    people = {
+        p.id: Person(p.id, p.vm, p.vcenter, p.vm_moid, p.vm_name, p.device_key, p.label, p.mac,
+                     None if p.wire == UNKNOWN_WIRE else p.wire)
+        for p in ports.values()
+    }  # fmt: skip
+    for row in rows:
+        if row["live"] and row["port_id"] not in people:
+            people[row["port_id"]] = Person(
+                row["port_id"], row["vm_id"], row["vcenter_id"], row["moid"], row["vm_name"] or row["moid"],
+                row["device_key"], None, None, None,
+            )  # fmt: skip
+    return people

@@ -1,0 +1,38 @@
+"""Settings of the allocator, `PATCHBAY_ALLOCATOR__…`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.allocator.domain.evidence import Weight
+from shared.runtime.settings import CoreSettings
+
+
+class AllocatorSettings(BaseModel):
+    """How much evidence attaches a wire, which address space a vCenter is in, how much is done at once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attach_threshold: Annotated[int, Field(ge=1, le=1000)] = 2
+    """VMs that must be seen with addresses of a subnet on a further wire before it is attached."""
+    strong_weight: Annotated[int, Field(ge=1, le=1000)] = 1
+    """What a VM counts whose prefix length and gateway are the subnet's."""
+    scopes: dict[UUID, str] = Field(default_factory=dict)
+    """Scope by vCenter (instance UUID), for those whose addresses are not in the scope "default"."""
+    batch: Annotated[int, Field(ge=1, le=5000)] = 200
+    """Facts applied in one transaction."""
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5
+    """How long to wait for a batch to fill."""
+
+    def weight(self) -> Weight:
+        """The part that decides on evidence."""
+        return Weight(threshold=self.attach_threshold, strong=self.strong_weight)
+
+
+class Settings(CoreSettings):
+    """Settings of an allocator process."""
+
+    allocator: AllocatorSettings = AllocatorSettings()

@@ -1,0 +1,95 @@
+"""Settling: reads what bears on the dirty addresses, has it ruled on, writes and tells the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.allocator.announcing import Announcements
+from services.allocator.attaching import attach
+from services.allocator.batch import Dirty, Occasion
+from services.allocator.domain.evidence import Weight
+from services.allocator.domain.records import Changes, assemble, compare
+from services.allocator.domain.settlement import Ruling, rule
+from services.allocator.ledger_sync import sync
+from services.allocator.reading import Docket, expand, read
+from services.allocator.telling import complete_names, tell_conflicts, tell_records, tell_unmatched
+from services.allocator.verdicts import write_conflicts, write_unmatched
+from services.allocator.writing import write_records
+from shared.ipam.scopes import ensure_scope
+from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
+from shared.store.pool import Connection
+
+CHUNK = 2000
+"""Addresses settled together: a subnet made over a large network must not need memory for all at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What settling needs of the settings. `scopes`: names by vCenter, for those not in "default"."""
+
+    weight: Weight = Weight()  # noqa: RUF009  immutable
+    scopes: Mapping[UUID, str] = field(default_factory=dict)
+
+    def scope_ids(self) -> dict[UUID, UUID]:
+        """Scope ids by vCenter."""
+        return {vcenter: scope_id(name) for vcenter, name in self.scopes.items()}
+
+
+async def settle(
+    conn: Connection, dirty: Dirty, occasion: Occasion, out: Announcements, policy: Policy
+) -> None:
+    """Make records, verdicts, ledger and additional wires follow from what is known about `dirty`.
+
+    Raises ConflictError when placement was faster to an address.
+    """
+    if not dirty:
+        return
+    for name in sorted(set(policy.scopes.values())):
+        await ensure_scope(conn, name)
+    scopes, default = policy.scope_ids(), scope_id(DEFAULT_SCOPE_NAME)
+    addresses, ports = await expand(conn, dirty)
+    for attachment in await attach(conn, dirty.glimpses, scopes, default, policy.weight):
+        event = attachment.event
+        out.add(event, event.subnet, event.wire, cause=occasion.cause())
+        addresses |= attachment.addresses
+    ordered = sorted(addresses)
+    # All dirty ports are looked at in the first round: one may have lost its name and kept its addresses.
+    for start in range(0, max(len(ordered), 1), CHUNK):
+        chunk = set(ordered[start : start + CHUNK])
+        docket = await read(conn, chunk, ports if start == 0 else set(), scopes, default)
+        await _settle(conn, docket, occasion, out, policy)
+
+
+async def _settle(
+    conn: Connection, docket: Docket, occasion: Occasion, out: Announcements, policy: Policy
+) -> None:
+    ruling = rule(docket.case)
+    changes = _changes(docket, ruling)
+    # Released first: an address that passes from one record to another is told in this order, too.
+    stated = {
+        (bound.scope, address)
+        for record in docket.records.values()
+        for address, bound in record.addresses.items()
+        if bound.source != "tools"
+    }
+    await sync(conn, ruling.ledger, docket.case.ledger, stated=stated, now=occasion.at())
+    await write_records(conn, changes)
+    verdicts = await write_unmatched(conn, docket, ruling)
+    disputes = await write_conflicts(conn, docket, ruling)
+    await complete_names(conn, docket, changes)
+    tell_records(out, docket, changes, occasion)
+    await tell_unmatched(conn, out, docket, verdicts, occasion, weight=policy.weight)
+    await tell_conflicts(conn, out, docket, disputes, occasion)
+
+
+def _changes(docket: Docket, ruling: Ruling) -> Changes:
+    changes = Changes()
+    for port in sorted(docket.records.keys() | docket.ports.keys() | ruling.outcomes.keys()):
+        before = docket.records.get(port)
+        view = docket.ports.get(port)
+        after = assemble(view, before, docket.case.addresses, ruling.outcomes.get(port, {}))
+        vm_alive = before is None or before.port.vm in docket.alive
+        compare(before, after, changes, vm_alive=vm_alive, port_alive=view is not None)
+    return changes

@@ -1,0 +1,180 @@
+"""Histories and sightings as rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from asyncpg import Record
+
+from services.allocator.domain.history import (
+    Entry,
+    Hardware,
+    Removed,
+    Sighting,
+    SightingKey,
+    Spoken,
+    Track,
+)
+from services.allocator.domain.reports import Seen
+from services.allocator.objects import Key
+from services.allocator.tables import HEAD, HISTORY, SIGHTING
+from shared.model.identifiers import port_id
+from shared.model.ordering import Order
+from shared.store.pool import Connection
+
+_AT_PLACES = "JOIN unnest($1::uuid[], $2::text[]) AS k (vcenter_id, moid) USING (vcenter_id, moid)"
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A sighting with whose it is and whether it counts."""
+
+    sighting: Sighting
+    vm: UUID | None
+    live: bool
+
+
+Tags = dict[tuple[Key, SightingKey], Tagged]
+
+
+async def read_tracks(conn: Connection, keys: Iterable[Key]) -> tuple[dict[Key, Track], Tags]:
+    """The end of the history at each place, and its sightings with their tags."""
+    vcenters, moids = _split(keys)
+    heads = await conn.fetch(
+        f"SELECT h.* FROM inventory.vm_head h {_AT_PLACES}",  # noqa: S608
+        vcenters,
+        moids,
+    )
+    tracks = {
+        (row["vcenter_id"], row["moid"]): Track(
+            Order(row["epoch"], row["sequence"]), _wires(row["wires"]), _report(row["report"])
+        )
+        for row in heads
+    }
+    tags: Tags = {}
+    rows = await conn.fetch(
+        f"""
+        SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.prefix,
+               host(s.gateway) AS gateway, s.first_seen, s.since, s.ended_at, s.live
+        FROM inventory.sighting s {_AT_PLACES}
+        """,  # noqa: S608
+        vcenters,
+        moids,
+    )
+    for row in rows:
+        place = (row["vcenter_id"], row["moid"])
+        key = SightingKey(row["device_key"], row["address"], row["wire_id"])
+        sighting = Sighting(row["first_seen"], row["since"], row["prefix"], row["gateway"], row["ended_at"])
+        tracks.setdefault(place, Track()).sightings[key] = sighting
+        tags[place, key] = Tagged(sighting, row["vm_id"], row["live"])
+    return tracks, tags
+
+
+async def append_history(conn: Connection, entries: Mapping[Key, Iterable[Entry]]) -> dict[Key, list[Entry]]:
+    """Keep `entries`, and return those that were not known, from old to new."""
+    rows = {
+        (*key, *entry.order): (*key, *entry.order, entry.at, *_content(entry))
+        for key, told in entries.items()
+        for entry in told
+    }
+    new = await HISTORY.insert_new(conn, rows.values())
+    fresh: dict[Key, list[Entry]] = {}
+    for key, told in entries.items():
+        unknown = {entry.order: entry for entry in told if (*key, *entry.order) in new}
+        if unknown:
+            fresh[key] = [unknown[order] for order in sorted(unknown)]
+    return fresh
+
+
+async def read_history(conn: Connection, keys: Iterable[Key]) -> dict[Key, list[Entry]]:
+    """The whole history at each place, from old to new."""
+    asked = list(keys)
+    if not asked:
+        return {}
+    rows = await conn.fetch(
+        f"SELECT h.* FROM inventory.vm_history h {_AT_PLACES} ORDER BY epoch, sequence",  # noqa: S608
+        *_split(asked),
+    )
+    history: dict[Key, list[Entry]] = {}
+    for row in rows:
+        history.setdefault((row["vcenter_id"], row["moid"]), []).append(_entry(row))
+    return history
+
+
+async def write_heads(conn: Connection, tracks: Mapping[Key, Track]) -> None:
+    """Store the ends of histories."""
+    await HEAD.upsert(
+        conn,
+        [
+            (
+                *key,
+                *track.order,
+                None if track.wires is None else _json(_wires_out(track.wires)),
+                _json(_report_out(track.report)),
+            )
+            for key, track in tracks.items()
+        ],
+    )
+
+
+async def write_sightings(conn: Connection, before: Tags, after: Tags) -> set[tuple[Key, SightingKey]]:
+    """Store what differs, and return what does."""
+    changed = {key for key, tagged in after.items() if before.get(key) != tagged}
+    gone = before.keys() - after.keys()
+    await SIGHTING.delete(conn, [(*place, *key) for place, key in gone])
+    await SIGHTING.upsert(conn, [_row(place, key, after[place, key]) for place, key in changed])
+    return changed | gone
+
+
+def _row(place: Key, key: SightingKey, tagged: Tagged) -> tuple[Any, ...]:
+    s = tagged.sighting
+    port = None if tagged.vm is None else port_id(tagged.vm, key.device_key)
+    return (
+        *place, *key, tagged.vm, port, s.prefix, s.gateway, s.first_seen, s.since, s.ended_at, tagged.live,
+    )  # fmt: skip
+
+
+def _content(entry: Entry) -> tuple[str, str | None]:
+    if isinstance(entry, Hardware):
+        return "vm", _json(_wires_out(entry.wires))
+    if isinstance(entry, Spoken):
+        return "guest", _json(_report_out(entry.report))
+    return "removed", None
+
+
+def _entry(row: Record) -> Entry:
+    order, at, content = Order(row["epoch"], row["sequence"]), row["observed_at"], row["content"]
+    if row["kind"] == "vm":
+        return Hardware(order, at, _wires(content) or {})
+    if row["kind"] == "guest":
+        return Spoken(order, at, _report(content))
+    return Removed(order, at)
+
+
+def _wires(content: Mapping[str, str] | None) -> dict[int, UUID] | None:
+    return None if content is None else {int(key): UUID(wire) for key, wire in content.items()}
+
+
+def _report(content: Mapping[str, Any]) -> dict[int, tuple[Seen, ...]]:
+    return {int(key): tuple(Seen(*seen) for seen in addresses) for key, addresses in content.items()}
+
+
+def _wires_out(wires: Mapping[int, UUID]) -> dict[str, str]:
+    return {str(key): str(wire) for key, wire in sorted(wires.items())}
+
+
+def _report_out(report: Mapping[int, tuple[Seen, ...]]) -> dict[str, list[list[object]]]:
+    return {str(key): [list(seen) for seen in addresses] for key, addresses in sorted(report.items())}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _split(keys: Iterable[Key]) -> tuple[list[UUID], list[str]]:
+    asked = list(keys)
+    return [key[0] for key in asked], [key[1] for key in asked]

@@ -1,0 +1,122 @@
+"""Operators' commands about subnets: made, changed, deleted, and what was parked for them looked at again."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from services.allocator.announcing import Announcements
+from services.allocator.batch import Dirty, Glimpse, Occasion
+from services.allocator.finding import find_subnet, find_wire
+from services.allocator.settling import Policy, settle
+from shared.events.commands import SubnetCreate, SubnetDelete, SubnetUpdate
+from shared.events.envelope import Envelope
+from shared.events.subnet import SubnetCreated, SubnetDeleted, SubnetFacts, SubnetUpdated
+from shared.ipam import subnets as ledger
+from shared.ipam.errors import LedgerRefusal
+from shared.ipam.subnets import Subnet
+from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id, subnet_id
+from shared.runtime.errors import PermanentError
+from shared.store.pool import Connection
+
+NOT_COMPARED = {"revision", "ranges"}
+
+
+async def create(
+    conn: Connection, envelope: Envelope[Any], command: SubnetCreate, out: Announcements, policy: Policy
+) -> dict[str, Any]:
+    """Make the subnet, match what was parked for it, and attach further wires it is seen on."""
+    wire = await find_wire(conn, command.wire)
+    if wire["retired"]:
+        raise PermanentError(
+            f"wire {wire['name']!r} ({wire['moid']}) is gone from its vCenter", code="wire_retired"
+        )
+    identity = subnet_id(scope_id(command.scope), command.name, command.prefix)
+    draft = SubnetFacts(id=identity, default_wire=wire["id"], **command.model_dump(exclude={"by", "wire"}))
+    existing = await ledger.get(conn, identity)
+    if existing is not None and _same(existing, draft):
+        return existing.facts().model_dump(mode="json")
+    subnet = await ledger.create_subnet(conn, draft, envelope.time)
+    out.add(SubnetCreated(subnet=subnet.facts()), subnet.id, cause=envelope)
+    await _look_again(conn, subnet, envelope, out, policy)
+    return subnet.facts().model_dump(mode="json")
+
+
+async def update(
+    conn: Connection, envelope: Envelope[Any], command: SubnetUpdate, out: Announcements, policy: Policy
+) -> dict[str, Any]:
+    """Change what the command sets; evidence is weighed anew, as the gateway may agree now."""
+    known = await find_subnet(conn, command.subnet, command.scope)
+    changes = {
+        name: getattr(command, name)
+        for name in command.model_fields_set - {"subnet", "scope", "by"}
+        if getattr(command, name) is not None or name in ("gateway", "domain", "mtu")
+    }
+    if not changes:
+        raise LedgerRefusal(
+            f"nothing to change in subnet {known.name!r}: the command sets no field", code="nothing_to_change"
+        )
+    before, after = await ledger.update_subnet(conn, known.id, changes, envelope.time)
+    out.add(SubnetUpdated(subnet=after.facts(), before=before.facts()), after.id, cause=envelope)
+    if before.gateway != after.gateway:
+        await _look_again(conn, after, envelope, out, policy)
+    return after.facts().model_dump(mode="json")
+
+
+async def delete(
+    conn: Connection, envelope: Envelope[Any], command: SubnetDelete, out: Announcements, policy: Policy
+) -> dict[str, Any]:
+    """Delete a subnet that nobody uses. Raises `LedgerRefusal` subnet_in_use with the holders."""
+    known = await find_subnet(conn, command.subnet, command.scope)
+    subnet = await ledger.delete_subnet(conn, known.id)
+    out.add(SubnetDeleted(subnet=subnet.facts()), subnet.id, cause=envelope)
+    await conn.execute("DELETE FROM inventory.statement WHERE subnet_id = $1", subnet.id)
+    await _look_again(conn, subnet, envelope, out, policy)
+    return subnet.facts().model_dump(mode="json")
+
+
+async def _look_again(
+    conn: Connection, subnet: Subnet, envelope: Envelope[Any], out: Announcements, policy: Policy
+) -> None:
+    await settle(conn, await affected(conn, subnet, envelope, policy), Occasion([envelope]), out, policy)
+
+
+async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any], policy: Policy) -> Dirty:
+    """Exactly what `subnet` may change: sightings within its prefix on its wires or in its scope.
+
+    With those that ended so lately that the address has to cool down still.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT host(s.address) AS address, s.vcenter_id, s.wire_id, s.first_seen,
+               s.live OR s.ended_at > $3::timestamptz - make_interval(secs => $4) AS counts,
+               s.wire_id = $5 OR EXISTS (
+                   SELECT FROM ipam.subnet_wire w WHERE w.subnet_id = $6 AND w.wire_id = s.wire_id
+               ) OR EXISTS (
+                   SELECT FROM inventory.port p WHERE p.id = s.port_id AND s.live AND p.wire_id = $5
+               ) AS on_its_wire
+        FROM inventory.sighting s
+        WHERE s.address BETWEEN $1::inet AND $2::inet
+        """,
+        subnet.prefix.network_address,
+        subnet.prefix.broadcast_address,
+        envelope.time,
+        float(subnet.cooldown_seconds),
+        subnet.default_wire,
+        subnet.id,
+    )
+    scopes, default = policy.scope_ids(), scope_id(DEFAULT_SCOPE_NAME)
+    dirty = Dirty()
+    for row in rows:
+        in_scope = scopes.get(row["vcenter_id"], default) == subnet.scope_id
+        if row["counts"] and (in_scope or row["on_its_wire"]):
+            dirty.addresses.add(row["address"])
+        if in_scope and row["wire_id"] != UUID(int=0):
+            dirty.glimpses.add(Glimpse(row["vcenter_id"], row["wire_id"], row["address"], row["first_seen"]))
+    return dirty
+
+
+def _same(existing: Subnet, draft: SubnetFacts) -> bool:
+    """Whether the command asks for what is there already; then it was delivered twice."""
+    asked, known = draft.model_dump(exclude=NOT_COMPARED), existing.facts().model_dump(exclude=NOT_COMPARED)
+    return asked == known and (not draft.ranges or draft.ranges == existing.facts().ranges)

@@ -1,0 +1,209 @@
+"""The tables of the `inventory` schema, as the allocator writes them."""
+
+from __future__ import annotations
+
+from services.allocator.rows import JSON, TEXTS, UUIDS, Table
+
+_ORDER = {
+    "epoch": "bigint",
+    "sequence": "bigint",
+    "told_epoch": "bigint",
+    "told_sequence": "bigint",
+    "observed_at": "timestamptz",
+}
+_PLACE = {"vcenter_id": "uuid", "moid": "text"}
+
+HOST = Table(
+    "inventory.host",
+    _PLACE
+    | _ORDER
+    | {
+        "removed": "boolean",
+        "name": "text",
+        "connection": "text",
+        "maintenance": "boolean",
+        "cpu_cores": "integer",
+        "cpu_mhz": "integer",
+        "memory_mb": "bigint",
+        "cluster": "text",
+        "datacenter": "text",
+        "state": JSON,
+    },
+    keys=2,
+)
+SWITCH = Table(
+    "inventory.switch", _PLACE | _ORDER | {"removed": "boolean", "name": "text", "state": JSON}, keys=2
+)
+WIRE = Table(
+    "inventory.wire",
+    {"id": "uuid"}
+    | _PLACE
+    | _ORDER
+    | {
+        "retired": "boolean",
+        "name": "text",
+        "kind": "text",
+        "uplink": "boolean",
+        "hosts": TEXTS,
+        "state": JSON,
+    },
+)
+VM = Table(
+    "inventory.vm",
+    _PLACE
+    | _ORDER
+    | {
+        "removed": "boolean",
+        "appeared_at": "timestamptz",
+        "gone_epoch": "bigint",
+        "gone_sequence": "bigint",
+        "gone_at": "timestamptz",
+        "vm_id": "uuid",
+        "shadow": "boolean",
+        "name": "text",
+        "host": "text",
+        "power": "text",
+        "template": "boolean",
+        "cpus": "integer",
+        "memory_mb": "bigint",
+        "reservation": "uuid",
+        "state": JSON,
+    },
+    keys=2,
+)
+PORT = Table(
+    "inventory.port",
+    {
+        "id": "uuid",
+        "vcenter_id": "uuid",
+        "vm_moid": "text",
+        "vm_id": "uuid",
+        "device_key": "integer",
+        "label": "text",
+        "mac": "macaddr",
+        "wire_id": "uuid",
+        "connected": "boolean",
+    },
+)
+HISTORY = Table(
+    "inventory.vm_history",
+    _PLACE
+    | {
+        "epoch": "bigint",
+        "sequence": "bigint",
+        "observed_at": "timestamptz",
+        "kind": "text",
+        "content": JSON,
+    },
+    keys=4,
+)
+HEAD = Table(
+    "inventory.vm_head",
+    _PLACE | {"epoch": "bigint", "sequence": "bigint", "wires": JSON, "report": JSON},
+    keys=2,
+)
+GUEST = Table(
+    "inventory.guest",
+    _PLACE
+    | {
+        "epoch": "bigint",
+        "sequence": "bigint",
+        "observed_at": "timestamptz",
+        "tools": "text",
+        "hostname": "text",
+        "state": JSON,
+    },
+    keys=2,
+)
+SIGHTING = Table(
+    "inventory.sighting",
+    _PLACE
+    | {
+        "device_key": "integer",
+        "address": "inet",
+        "wire_id": "uuid",
+        "vm_id": "uuid",
+        "port_id": "uuid",
+        "prefix": "integer",
+        "gateway": "inet",
+        "first_seen": "timestamptz",
+        "since": "timestamptz",
+        "ended_at": "timestamptz",
+        "live": "boolean",
+    },
+    keys=5,
+)
+NIC = Table(
+    "inventory.nic",
+    {
+        "id": "uuid",
+        "port_id": "uuid",
+        "vcenter_id": "uuid",
+        "vm_id": "uuid",
+        "vm_moid": "text",
+        "vm_name": "text",
+        "device_key": "integer",
+        "label": "text",
+        "mac": "macaddr",
+        "wire_id": "uuid",
+        "since": "timestamptz",
+    },
+)
+NIC_ADDRESS = Table(
+    "inventory.nic_address",
+    {
+        "nic_id": "uuid",
+        "address": "inet",
+        "scope_id": "uuid",
+        "subnet_id": "uuid",
+        "source": "text",
+        "since": "timestamptz",
+    },
+    keys=2,
+)
+UNMATCHED = Table(
+    "inventory.unmatched",
+    {
+        "port_id": "uuid",
+        "address": "inet",
+        "scope_id": "uuid",
+        "vcenter_id": "uuid",
+        "vm_id": "uuid",
+        "vm_moid": "text",
+        "device_key": "integer",
+        "wire_id": "uuid",
+        "verdict": "text",
+        "subnets": UUIDS,
+        "rival_kind": "text",
+        "rival_id": "uuid",
+        "since": "timestamptz",
+    },
+    keys=2,
+)
+CONFLICT = Table(
+    "inventory.conflict",
+    {
+        "id": "uuid",
+        "scope_id": "uuid",
+        "address": "inet",
+        "holder_port": "uuid",
+        "claimant_port": "uuid",
+        "opened_at": "timestamptz",
+    },
+)
+STATEMENT = Table(
+    "inventory.statement",
+    {
+        "port_id": "uuid",
+        "address": "inet",
+        "source": "text",
+        "vm_id": "uuid",
+        "device_key": "integer",
+        "scope_id": "uuid",
+        "subnet_id": "uuid",
+        "reservation": "uuid",
+        "by": "text",
+        "at": "timestamptz",
+    },
+    keys=3,
+)

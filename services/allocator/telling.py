@@ -1,0 +1,214 @@
+"""What settling changed, as events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from services.allocator.announcing import Announcements
+from services.allocator.batch import Occasion
+from services.allocator.domain.evidence import Weight
+from services.allocator.domain.records import Changes, NicRecord
+from services.allocator.domain.reports import UNPLACED
+from services.allocator.naming import ParkedAddress, sentences
+from services.allocator.reading import Docket, Person, WireName, read_subnets, read_wires
+from services.allocator.verdicts import DisputeChanges, VerdictChanges
+from shared.events.address import (
+    AddressMatched,
+    AddressUnmatched,
+    ConflictOpened,
+    ConflictResolved,
+    Party,
+    Sighting,
+)
+from shared.events.nic import NicAddress, NicCreated, NicFacts, NicReleased, NicUpdated
+from shared.ipam.scopes import list_scopes
+from shared.model.identifiers import nic_id
+from shared.store.pool import Connection
+
+
+def tell_records(out: Announcements, docket: Docket, changes: Changes, occasion: Occasion) -> None:
+    """Announce what became of NIC records; what ended first."""
+    for record, reason in changes.released:
+        cause = occasion.cause(record.port.vm)
+        out.add(
+            NicReleased(nic=_facts(record, docket), since=cause.time, reason=reason),
+            record.port.nic,
+            cause=cause,
+        )
+    for before, after in changes.updated:
+        cause = occasion.cause(after.port.vm)
+        event = NicUpdated(nic=_facts(after, docket), before=_facts(before, docket), since=cause.time)
+        out.add(event, after.port.nic, cause=cause)
+    for record in changes.created:
+        cause = occasion.cause(record.port.vm)
+        out.add(NicCreated(nic=_facts(record, docket), since=cause.time), record.port.nic, cause=cause)
+
+
+async def tell_unmatched(
+    conn: Connection,
+    out: Announcements,
+    docket: Docket,
+    changes: VerdictChanges,
+    occasion: Occasion,
+    *,
+    weight: Weight,
+) -> None:
+    """Announce verdicts that are new or changed, and addresses that are unmatched no more."""
+    parked = [
+        ParkedAddress(docket.people[port], address, what, sorted(docket.case.fixed.get(port, ())))
+        for port, address, what in changes.parked
+    ]
+    for item, sentence in zip(parked, await sentences(conn, parked, weight), strict=True):
+        event = AddressUnmatched(
+            sighting=_sighting(item.person, item.address, docket.wires),
+            since=item.parked.since,
+            verdict=item.parked.verdict,
+            explanation=sentence,
+            subnets=tuple(s.id for s in item.parked.subnets),
+        )
+        cause = occasion.cause(item.person.vm)
+        out.add(event, item.person.port, item.address, item.parked.verdict, cause=cause)
+    for row, recorded in changes.matched:
+        person = docket.people.get(row["port_id"]) or Person(
+            row["port_id"], row["vm_id"], row["vcenter_id"], row["vm_moid"], row["vm_moid"],
+            row["device_key"], None, None, row["wire_id"],
+        )  # fmt: skip
+        matched = AddressMatched(
+            sighting=_sighting(person, row["text"], docket.wires),
+            since=row["since"],
+            outcome="recorded" if recorded else "gone",
+            nic=nic_id(person.vm, person.device_key) if recorded else None,
+        )
+        out.add(matched, person.port, row["text"], cause=occasion.cause(person.vm))
+
+
+async def tell_conflicts(
+    conn: Connection, out: Announcements, docket: Docket, changes: DisputeChanges, occasion: Occasion
+) -> None:
+    """Announce conflicts that opened and ended."""
+    if not (changes.opened or changes.resolved):
+        return
+    scopes = await list_scopes(conn)
+    people = docket.people | await _strangers(conn, docket, changes)
+    for identity, (scope, address), dispute in changes.opened:
+        opened = ConflictOpened(
+            id=identity,
+            scope=scopes[scope],
+            address=address,
+            holder=_party(dispute.holder, people, "nic"),
+            claimant=_party(dispute.claimant, people, "sighting"),
+        )
+        out.add(opened, identity, cause=occasion.cause())
+    for row, outcome in changes.resolved:
+        resolved = ConflictResolved(
+            id=row["id"],
+            scope=scopes[row["scope_id"]],
+            address=row["text"],
+            holder=_party(row["holder_port"], people, "nic"),
+            claimant=_party(row["claimant_port"], people, "sighting"),
+            outcome=outcome,
+        )
+        out.add(resolved, row["id"], cause=occasion.cause())
+
+
+async def complete_names(conn: Connection, docket: Docket, changes: Changes) -> None:
+    """Read the subnets and wires that changed records name and the case did not need."""
+    records = [*changes.created, *(r for r, _ in changes.released)]
+    for pair in changes.updated:
+        records += pair
+    subnets = {b.subnet for record in records for b in record.addresses.values()}
+    docket.subnets |= await read_subnets(conn, subnets - docket.subnets.keys())
+    wires = {record.port.wire for record in records} - docket.wires.keys()
+    if wires:
+        docket.wires |= await read_wires(conn, wires)
+
+
+def _facts(record: NicRecord, docket: Docket) -> NicFacts:
+    p = record.port
+    wire = docket.wires.get(p.wire)
+    return NicFacts(
+        id=p.nic,
+        vcenter=p.vcenter,
+        vm=p.vm,
+        vm_moid=p.vm_moid,
+        vm_name=p.vm_name,
+        port=p.id,
+        device_key=p.device_key,
+        label=p.label,
+        mac=p.mac,
+        wire=p.wire,
+        wire_name=str(p.wire) if wire is None else wire.name,
+        addresses=tuple(_address(a, record, docket) for a in sorted(record.addresses)),
+    )
+
+
+def _address(address: str, record: NicRecord, docket: Docket) -> NicAddress:
+    bound = record.addresses[address]
+    subnet = docket.subnets[bound.subnet]
+    return NicAddress(
+        address=address,
+        prefix=subnet.prefix.prefixlen,
+        subnet=subnet.id,
+        subnet_name=subnet.name,
+        gateway=None if subnet.gateway is None else str(subnet.gateway),
+        source=bound.source,
+    )
+
+
+def _sighting(person: Person, address: str, wires: Mapping[UUID, WireName]) -> Sighting:
+    placed = person.device_key != UNPLACED
+    wire = None if person.wire is None else wires.get(person.wire)
+    return Sighting(
+        vcenter=person.vcenter,
+        vm=person.vm,
+        vm_moid=person.vm_moid,
+        vm_name=person.vm_name,
+        port=person.port if placed else None,
+        device_key=person.device_key if placed else None,
+        mac=person.mac,
+        wire=person.wire,
+        wire_name=None if wire is None else wire.name,
+        address=address,
+    )
+
+
+def _party(port: UUID, people: Mapping[UUID, Person], kind: str) -> Party:
+    person = people.get(port)
+    if person is None:
+        return Party(kind="sighting", id=port)
+    if kind == "nic":
+        return Party(
+            kind="nic", id=nic_id(person.vm, person.device_key), vcenter=person.vcenter, vm=person.vm,
+            vm_name=person.vm_name, mac=person.mac,
+        )  # fmt: skip
+    return Party(
+        kind="sighting", id=port, vcenter=person.vcenter, vm=person.vm, vm_name=person.vm_name, mac=person.mac
+    )
+
+
+async def _strangers(conn: Connection, docket: Docket, changes: DisputeChanges) -> dict[UUID, Person]:
+    """Parties of ended conflicts that are no living ports any more, as far as sightings remember them."""
+    missing = [
+        port
+        for row, _ in changes.resolved
+        for port in (row["holder_port"], row["claimant_port"])
+        if port not in docket.people
+    ]
+    if not missing:
+        return {}
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT ON (s.port_id) s.port_id, s.vm_id, s.vcenter_id, s.moid, v.name, s.device_key
+        FROM inventory.sighting s JOIN inventory.vm v USING (vcenter_id, moid)
+        WHERE s.port_id = ANY ($1::uuid[])
+        """,
+        missing,
+    )
+    return {
+        r["port_id"]: Person(
+            r["port_id"], r["vm_id"], r["vcenter_id"], r["moid"], r["name"] or r["moid"], r["device_key"],
+            None, None, None,
+        )
+        for r in rows
+    }  # fmt: skip

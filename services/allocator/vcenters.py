@@ -1,0 +1,80 @@
+"""What is known of vCenters themselves: seen or lost, and up to when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from services.allocator.rows import Table
+from shared.events.base import Fact
+from shared.events.envelope import Envelope
+from shared.events.inventory import SnapshotCompleted
+from shared.events.vcenter import VcenterConnected, VcenterHeartbeat, VcenterLost
+from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
+from shared.store.pool import Connection
+
+VCENTER = Table(
+    "inventory.vcenter",
+    {
+        "id": "uuid",
+        "name": "text",
+        "scope_id": "uuid",
+        "state": "text",
+        "detail": "text",
+        "epoch": "bigint",
+        "sequence": "bigint",
+        "snapshot_epoch": "bigint",
+        "current_to": "timestamptz",
+        "lag_seconds": "double precision",
+    },
+)
+
+
+async def apply_vcenters(
+    conn: Connection, envelopes: Sequence[Envelope[Fact]], scopes: Mapping[UUID, UUID]
+) -> None:
+    """Take in vcenter.* and inventory.snapshot.* facts. `scopes` names those not in the scope "default"."""
+    if not envelopes:
+        return
+    ids = {e.data.vcenter for e in envelopes}
+    stored = await conn.fetch("SELECT * FROM inventory.vcenter WHERE id = ANY ($1::uuid[])", list(ids))
+    rows: dict[UUID, dict[str, Any]] = {row["id"]: dict(row) for row in stored}
+    for envelope in envelopes:
+        identity = envelope.data.vcenter
+        row = rows.setdefault(identity, _unknown(identity, envelope))
+        row["scope_id"] = scopes.get(identity, scope_id(DEFAULT_SCOPE_NAME))
+        _take_in(row, envelope)
+    await VCENTER.upsert(conn, [tuple(row.values()) for row in rows.values()])
+
+
+def _unknown(identity: UUID, envelope: Envelope[Fact]) -> dict[str, Any]:
+    """A vCenter of which nothing is known yet; the name is a stopgap until a fact tells it."""
+    values: dict[str, Any] = dict.fromkeys(VCENTER.columns)
+    return values | {
+        "id": identity,
+        "name": str(identity),
+        "state": "connected",
+        "epoch": 0,
+        "sequence": 0,
+        "current_to": envelope.time,
+    }
+
+
+def _take_in(row: dict[str, Any], envelope: Envelope[Fact]) -> None:
+    fact = envelope.data
+    if isinstance(fact, VcenterHeartbeat):
+        row["current_to"] = max(row["current_to"], fact.current_to)
+    elif isinstance(fact, SnapshotCompleted):
+        # Every object that the snapshot announced was published before: the picture is as of then.
+        row["current_to"] = max(row["current_to"], envelope.time)
+        row["snapshot_epoch"] = max(row["snapshot_epoch"] or 0, fact.epoch)
+    if not isinstance(fact, VcenterConnected | VcenterLost | VcenterHeartbeat):
+        return
+    if fact.order <= (row["epoch"], row["sequence"]):
+        return
+    row["epoch"], row["sequence"] = fact.order
+    row["name"] = fact.name
+    row["state"] = "lost" if isinstance(fact, VcenterLost) else "connected"
+    row["detail"] = f"{fact.cause}: {fact.detail}" if isinstance(fact, VcenterLost) else None
+    row["lag_seconds"] = fact.lag_seconds if isinstance(fact, VcenterHeartbeat) else None

@@ -1,0 +1,213 @@
+"""Facts about VMs and their guests: into rows, histories, sightings; and what has to be settled for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from services.allocator.batch import Dirty, Glimpse, Occasion
+from services.allocator.domain.history import (
+    UNKNOWN_WIRE,
+    Entry,
+    Hardware,
+    Removed,
+    SightingKey,
+    Spoken,
+    Track,
+    fold,
+)
+from services.allocator.domain.identity import home_of, living_sightings
+from services.allocator.domain.records import PortView
+from services.allocator.domain.reports import report_of
+from services.allocator.objects import Key, told_by_key
+from services.allocator.sighting_rows import (
+    Tagged,
+    Tags,
+    append_history,
+    read_history,
+    read_tracks,
+    write_heads,
+    write_sightings,
+)
+from services.allocator.tables import VM
+from services.allocator.vm_rows import (
+    VmAt,
+    learn,
+    read_places,
+    read_ports,
+    read_same_vms,
+    write_ports,
+)
+from shared.events.base import Fact
+from shared.events.envelope import Envelope
+from shared.events.guest import GuestAddressesChanged
+from shared.events.inventory import VmChanged, VmRemoved
+from shared.model.identifiers import port_id, wire_id
+from shared.model.ordering import BEFORE_ALL
+from shared.store.pool import Connection
+
+VmFact = VmChanged | VmRemoved | GuestAddressesChanged
+
+
+async def apply_vms(conn: Connection, envelopes: Sequence[Envelope[VmFact]], occasion: Occasion) -> Dirty:
+    """Take in facts about VMs and guests, and tell what has to be settled for them."""
+    if not envelopes:
+        return Dirty()
+    await _apply_guests(conn, [e for e in envelopes if isinstance(e.data, GuestAddressesChanged)])
+    entries = _entries(envelopes)
+    keys = {(e.data.vcenter, e.data.moid) for e in envelopes}
+    before = await read_places(conn, keys)
+    facts = told_by_key([e for e in envelopes if not isinstance(e.data, GuestAddressesChanged)], VmChanged)
+    after = {key: learn(vm, facts.get(key, ())) for key, vm in before.items()}
+    same = {vm.vm for vm in (*before.values(), *after.values()) if vm.vm is not None}
+    others = {key: vm for key, vm in (await read_same_vms(conn, same)).items() if key not in after}
+    fresh = await append_history(conn, entries)
+    tracks, tags = await read_tracks(conn, [*after, *others])
+    moved = await _fold(conn, tracks, fresh)
+    await write_heads(conn, {key: tracks[key] for key in moved})
+    await VM.upsert(conn, [vm.row() for key, vm in after.items() if key in facts and vm != before[key]])
+    for envelope in envelopes:
+        at = after[envelope.data.vcenter, envelope.data.moid]
+        if at.vm is not None:
+            occasion.led_to(at.vm, envelope)
+    return await _follow(conn, before | others, after | others, tracks, tags)
+
+
+async def _apply_guests(conn: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+    latest: dict[Key, Envelope[GuestAddressesChanged]] = {}
+    for envelope in envelopes:
+        key = (envelope.data.vcenter, envelope.data.moid)
+        if key not in latest or envelope.data.order > latest[key].data.order:
+            latest[key] = envelope
+    if not latest:
+        return
+    # Not through `Table`: nothing else of the batch needs the row, so the condition does without reading it.
+    await conn.execute(
+        """
+        INSERT INTO inventory.guest AS g (
+            vcenter_id, moid, epoch, sequence, observed_at, tools, hostname, state
+        )
+        SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h::jsonb
+        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[],
+                    $7::text[], $8::text[]) AS u (a, b, c, d, e, f, g, h)
+        ON CONFLICT (vcenter_id, moid) DO UPDATE SET
+            epoch = excluded.epoch, sequence = excluded.sequence, observed_at = excluded.observed_at,
+            tools = excluded.tools, hostname = excluded.hostname, state = excluded.state
+        WHERE (excluded.epoch, excluded.sequence) > (g.epoch, g.sequence)
+        """,
+        *map(
+            list,
+            zip(
+                *(
+                    (*key, *e.data.order, e.time, e.data.tools, e.data.hostname, e.data.model_dump_json())
+                    for key, e in latest.items()
+                ),
+                strict=True,
+            ),
+        ),
+    )
+
+
+def _entries(envelopes: Sequence[Envelope[VmFact]]) -> dict[Key, list[Entry]]:
+    entries: dict[Key, list[Entry]] = {}
+    for envelope in envelopes:
+        fact: Fact = envelope.data
+        entry: Entry | None = None
+        if isinstance(fact, VmChanged):
+            wires = {
+                p.key: UNKNOWN_WIRE if p.network is None else wire_id(fact.vcenter, p.network)
+                for p in fact.ports
+            }
+            entry = Hardware(fact.order, envelope.time, wires)
+        elif isinstance(fact, GuestAddressesChanged):
+            report = report_of(fact)
+            entry = Spoken(fact.order, envelope.time, report) if report else None
+        else:
+            entry = Removed(fact.order, envelope.time)
+        if entry is not None:
+            entries.setdefault((envelope.data.vcenter, envelope.data.moid), []).append(entry)
+    return entries
+
+
+async def _fold(conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, Sequence[Entry]]) -> set[Key]:
+    """Continue the histories; those that a late entry came for are folded from their beginning."""
+    late = {key for key, told in fresh.items() if key in tracks and told[0].order < tracks[key].order}
+    whole = await read_history(conn, late)
+    for key, told in fresh.items():
+        if key in late:
+            tracks[key] = fold(Track(), whole[key])
+        else:
+            tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told)
+    return set(fresh)
+
+
+async def _follow(
+    conn: Connection,
+    before: Mapping[Key, VmAt],
+    after: Mapping[Key, VmAt],
+    tracks: Mapping[Key, Track],
+    tags_before: Tags,
+) -> Dirty:
+    """Write sightings and ports as they follow, and tell what that touches."""
+    by_vm: dict[UUID, list[VmAt]] = {}
+    for vm in after.values():
+        if vm.vm is not None:
+            by_vm.setdefault(vm.vm, []).append(vm)
+    living: set[tuple[Key, SightingKey]] = set()
+    for places in by_vm.values():
+        sightings = {p.key: tracks[p.key].sightings for p in places if p.key in tracks}
+        living |= living_sightings([p.place for p in places], sightings)
+    tags = {
+        (key, what): Tagged(sighting, vm.vm, (key, what) in living)
+        for key, vm in after.items()
+        if key in tracks
+        for what, sighting in tracks[key].sightings.items()
+    }
+    dirty = _touched(await write_sightings(conn, tags_before, tags), tags_before, tags)
+    dirty.add(await _rewire(conn, before, after, by_vm))
+    return dirty
+
+
+async def _rewire(
+    conn: Connection,
+    before: Mapping[Key, VmAt],
+    after: Mapping[Key, VmAt],
+    by_vm: Mapping[UUID, Sequence[VmAt]],
+) -> Dirty:
+    """Bring the ports up to date of VMs that a fact about their hardware came for."""
+    heard = [(before[key], vm) for key, vm in after.items() if vm != before[key]]
+    vms = {identity for pair in heard for vm in pair if (identity := vm.vm) is not None}
+    if not vms:
+        return Dirty()
+    dirty = Dirty()
+    ports: list[PortView] = []
+    for identity in vms & by_vm.keys():
+        home = home_of(p.place for p in by_vm[identity])
+        if home is not None:
+            ports += after[home.key].ports()
+    dirty.ports |= await write_ports(conn, await read_ports(conn, vms), ports)
+    for old, new in heard:
+        # What people said about a VM may count, or be void, once it came, went, or took another identity;
+        # and its records carry its name.
+        if (old.standing.removed, old.gone_at, old.vm, old.name) != (
+            new.standing.removed,
+            new.gone_at,
+            new.vm,
+            new.name,
+        ):
+            dirty.vms |= {identity for identity in (old.vm, new.vm) if identity is not None}
+    return dirty
+
+
+def _touched(changed: set[tuple[Key, SightingKey]], before: Tags, after: Tags) -> Dirty:
+    dirty = Dirty()
+    for place, key in changed:
+        old, new = before.get((place, key)), after.get((place, key))
+        dirty.addresses.add(key.address)
+        for tagged in (old, new):
+            if tagged is not None and tagged.vm is not None:
+                dirty.ports.add(port_id(tagged.vm, key.device_key))
+        if new is not None and key.wire != UNKNOWN_WIRE:
+            dirty.glimpses.add(Glimpse(place[0], key.wire, key.address, new.sighting.first_seen))
+    return dirty

@@ -1,0 +1,133 @@
+"""G3: the state is a function of the facts, not of the order or the number of their arrivals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from shared.events.envelope import Envelope
+from shared.store.pool import Pool, open_pool
+from tests.integration.allocator.story import VC1, VC2, Stage, Teller
+
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
+EXAMPLES = int(os.environ.get("PATCHBAY_TEST_EXAMPLES", "60"))
+VMS = ("a", "b", "c")
+WIRES = ("pg-1", "pg-2", "pg-3")
+ADDRESSES = ("10.0.0.5", "10.0.0.6", "10.0.1.5", "172.16.0.9", "fe80::1", "2001:db8::5")
+
+Step = tuple[Any, ...]
+steps = st.one_of(
+    st.tuples(
+        st.just("vm"),
+        st.integers(0, 1),
+        st.sampled_from(VMS),
+        st.lists(st.sampled_from((*WIRES, None)), min_size=1, max_size=2).map(tuple),
+    ),
+    st.tuples(
+        st.just("guest"),
+        st.integers(0, 1),
+        st.sampled_from(VMS),
+        st.lists(st.lists(st.sampled_from(ADDRESSES), max_size=2, unique=True), max_size=2).map(
+            lambda ports: tuple(map(tuple, ports))
+        ),
+    ),
+    st.tuples(st.just("unplaced"), st.integers(0, 1), st.sampled_from(VMS), st.sampled_from(ADDRESSES[:4])),
+    st.tuples(st.just("gone"), st.integers(0, 1), st.sampled_from(VMS)),
+    st.tuples(st.just("group"), st.integers(0, 1), st.sampled_from(WIRES), st.booleans()),
+    st.tuples(st.just("group_gone"), st.integers(0, 1), st.sampled_from(WIRES)),
+    st.tuples(st.just("epoch"), st.integers(0, 1)),
+)
+
+BEGINNING: list[Step] = [
+    ("vm", 0, "a", ("pg-1", "pg-2")),
+    ("guest", 0, "a", (("10.0.0.5",), ("10.0.1.5",))),
+    ("vm", 0, "b", ("pg-2",)),
+]
+"""What every script begins with, so that most have something to contest."""
+
+
+def facts_of(script: Sequence[Step]) -> list[Envelope[Any]]:
+    """The facts that `script` makes two vCenters say; in their order in each."""
+    tellers = [Teller(VC1, epoch=2), Teller(VC2, epoch=2)]
+    facts = []
+    for what, who, *rest in script:
+        say = tellers[who]
+        if what == "vm":
+            facts.append(say.vm(rest[0], *rest[1]))
+        elif what == "guest":
+            facts.append(say.guest(rest[0], *rest[1], gateway="10.0.0.1"))
+        elif what == "unplaced":
+            facts.append(say.guest(rest[0], tools="running", unplaced=rest[1]))
+        elif what == "gone":
+            facts.append(say.gone(rest[0]))
+        elif what == "group":
+            facts.append(say.portgroup(rest[0], f"{rest[0]}{'-new' if rest[1] else ''}"))
+        elif what == "group_gone":
+            facts.append(say.portgroup_gone(rest[0]))
+        else:
+            tellers[who] = Teller(say.vcenter, say.epoch + 1)
+    return facts
+
+
+async def prepare(pool: Pool) -> Stage:
+    """An empty inventory with two subnets, on port groups that the scripts don't touch but for one."""
+    await pool.execute(
+        """
+        DO $$ DECLARE t text; BEGIN
+            FOR t IN SELECT schemaname || '.' || tablename FROM pg_tables
+                     WHERE schemaname = 'inventory' OR tablename IN ('address', 'subnet_wire')
+                     OR (schemaname = 'bus' AND tablename = 'outbox')
+            LOOP EXECUTE 'DELETE FROM ' || t; END LOOP;
+        END $$
+        """
+    )
+    await pool.execute("DELETE FROM ipam.subnet")
+    stage, say = Stage(pool), Teller(VC1)
+    await stage.tell(say.portgroup("pg-1"), say.portgroup("pg-0"))
+    await stage.subnet("prod", "10.0.0.0/24", "pg-1", gateway="10.0.0.1")
+    await stage.subnet("dev", "10.0.1.0/24", "pg-0")
+    await stage.subnet("six", "2001:db8::/64", "pg-1")
+    return stage
+
+
+async def outcome(pool: Pool, facts: Sequence[Envelope[Any]], batch: int) -> dict[str, list[str]]:
+    """The whole state that `facts` lead to, applied in this order in batches."""
+    stage = await prepare(pool)
+    for start in range(0, len(facts), batch):
+        await stage.tell(*facts[start : start + batch])
+    return await stage.dump()
+
+
+async def check(database: str, script: Sequence[Step], data: Any) -> None:
+    """Any order, repetition and batching of the facts gives the same state."""
+    facts = facts_of(script)
+    pool = await open_pool(database, name="test", size=2)
+    try:
+        told = await outcome(pool, facts, 1)
+        shuffled = data.draw(st.permutations(facts)) if facts else []
+        repeated = data.draw(st.lists(st.sampled_from(facts), max_size=4)) if facts else []
+        heard = await outcome(pool, [*shuffled, *repeated], data.draw(st.integers(1, 6)))
+        for table in told:
+            assert heard[table] == told[table], table
+    finally:
+        await pool.close()
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # shrinking against a database takes minutes
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(script=st.lists(steps, max_size=14).map(lambda rest: [*BEGINNING, *rest]), data=st.data())
+def test_g3_any_order_and_repetition_of_facts_gives_the_same_state(
+    database: str, script: list[Step], data: Any
+) -> None:
+    asyncio.run(check(database, script, data))
