@@ -11,6 +11,7 @@ from uuid import UUID
 from services.placement.domain.recognising import State
 from services.placement.reservations import Answer, Reservation, answer_from, reservation_from
 from shared.events.placement import Ruling, VmCreatePlaced, VmCreateRequested
+from shared.runtime.errors import PermanentError
 from shared.store.pool import Pool
 
 
@@ -101,16 +102,30 @@ async def list_reservations(
 
 
 async def find_reservation(pool: Pool, text: str) -> Reservation | None:
-    """The reservation of this id (or an unambiguous beginning of it), request id or VM name; newest first."""
+    """The reservation of this id (or its beginning, from 6 characters on), request id or VM name.
+
+    Of several with one name the one still held is meant, else the newest. Raises PermanentError with code
+    reservation_ambiguous when several are held.
+    """
     rows = await pool.fetch(
         """
-        SELECT * FROM placement.reservation
+        SELECT *, (request_id = $1 OR id::text = lower($1)) AS exact FROM placement.reservation
         WHERE request_id = $1 OR name = $1 OR (length($1) >= 6 AND starts_with(id::text, lower($1)))
-        ORDER BY request_id = $1 DESC, created_at DESC LIMIT 1
+        ORDER BY exact DESC, state = 'held' DESC, created_at DESC, id LIMIT 20
         """,
         text,
     )
-    return reservation_from(rows[0]) if rows else None
+    if not rows:
+        return None
+    rivals = [row for row in rows if row["state"] == "held"]
+    if len(rivals) > 1 and not rows[0]["exact"]:
+        ids = ", ".join(f"{row['id']} ({row['name']})" for row in rivals)
+        raise PermanentError(
+            f"{len(rivals)} held reservations answer to {text!r}: {ids}",
+            code="reservation_ambiguous",
+            hint="name one by its id",
+        )
+    return reservation_from(rows[0])
 
 
 async def explain(pool: Pool, text: str) -> Explained | None:
@@ -128,10 +143,13 @@ async def explain(pool: Pool, text: str) -> Explained | None:
     reservation = await pool.fetchrow(
         "SELECT * FROM placement.reservation WHERE request_id = $1", row["request_id"]
     )
+    answer = answer_from(row["outcome"], row["answer"])
+    published = answer.explanation if isinstance(answer, VmCreatePlaced) else answer.rulings
+    kept = row["findings"]
     return Explained(
         request=VmCreateRequested.model_validate(row["body"]),
-        answer=answer_from(row["outcome"], row["answer"]),
-        rulings=tuple(Ruling.model_validate(ruling) for ruling in row["findings"]),
+        answer=answer,
+        rulings=published if kept is None else tuple(Ruling.model_validate(ruling) for ruling in kept),
         answered_at=row["answered_at"],
         reservation=None if reservation is None else reservation_from(reservation),
     )

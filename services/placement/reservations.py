@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from services.placement.domain.finding import Finding, rulings
+from services.placement.domain.finding import Finding, in_order
 from services.placement.domain.recognising import Expected, How, State
 from services.placement.domain.world import HostKey
 from shared.events.placement import PlacedNic, VmCreatePlaced, VmCreateRefused, VmCreateRequested
@@ -115,7 +115,7 @@ async def stored(conn: Connection, request_ids: Sequence[str]) -> dict[str, tupl
 
 
 async def save_answers(conn: Connection, answered: Sequence[Answered]) -> None:
-    """Keep answers, with every ruling."""
+    """Keep answers; with every ruling where the answer carries only some."""
     await conn.executemany(
         """
         INSERT INTO placement.request
@@ -129,12 +129,18 @@ async def save_answers(conn: Connection, answered: Sequence[Answered]) -> None:
                 item.request.model_dump(mode="json"),
                 "placed" if isinstance(item.answer, VmCreatePlaced) else "refused",
                 item.answer.model_dump(mode="json"),
-                [ruling.model_dump(mode="json") for ruling in rulings(item.findings)],
+                None if _carries_all(item) else [finding._asdict() for finding in in_order(item.findings)],
                 item.at,
             )
             for item in answered
         ],
     )
+
+
+def _carries_all(item: Answered) -> bool:
+    answer = item.answer
+    published = answer.explanation if isinstance(answer, VmCreatePlaced) else answer.rulings
+    return len(published) == len(item.findings)
 
 
 async def save_reservations(conn: Connection, placed: Sequence[VmCreatePlaced], at: datetime) -> None:
@@ -257,10 +263,12 @@ async def settle(conn: Connection) -> None:
     await conn.execute(
         """
         WITH shown AS (
-            UPDATE placement.reservation r SET settled = true
+            SELECT r.id FROM placement.reservation r
             WHERE r.state = 'confirmed' AND NOT r.settled AND EXISTS (
                 SELECT FROM inventory.vm v WHERE v.vcenter_id = r.vcenter_id AND v.moid = r.vm_moid)
-            RETURNING r.id
+            ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
+        ), settled AS (
+            UPDATE placement.reservation r SET settled = true FROM shown WHERE r.id = shown.id
         )
         UPDATE placement.reservation_mac m SET live = false FROM shown WHERE m.reservation_id = shown.id
         """

@@ -22,12 +22,17 @@ class Finding(NamedTuple):
     because: str
 
 
+def in_order(findings: Sequence[Finding]) -> list[Finding]:
+    """What was chosen first, then what was ruled out."""
+    return sorted(findings, key=lambda finding: not finding.passed)
+
+
 def rulings(findings: Sequence[Finding], limit: int | None = None) -> tuple[Ruling, ...]:
     """Findings as they are published: what was chosen first, then what was ruled out.
 
     With more than `limit` the rest is summed up in a last ruling, so that no answer outgrows a message.
     """
-    ordered = sorted(findings, key=lambda finding: not finding.passed)
+    ordered = in_order(findings)
     kept = ordered if limit is None or len(ordered) <= limit else ordered[:limit]
     published = [Ruling(**finding._asdict()) for finding in kept]
     left = Counter((finding.kind, finding.rule) for finding in ordered[len(kept) :])

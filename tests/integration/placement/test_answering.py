@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from services.placement.dry_run import dry_run
-from services.placement.queries import explain, list_placements
+from services.placement.queries import explain, find_reservation, list_placements
+from services.placement.settings import PlacementSettings
 from shared.events.placement import NicRequest, VmCreatePlaced, VmCreateRefused
 from shared.ipam.ledger import Claim, Holder, occupy
 from shared.model.identifiers import reservation_id, scope_id
@@ -212,6 +213,44 @@ async def test_what_was_answered_can_be_looked_up(
         assert explained.answer == answer
         assert explained.reservation is not None
     assert await explain(pool, "nobody") is None
+
+
+async def test_a_reservation_is_found_by_what_people_have_at_hand(
+    pool: Pool, inventory: Inventory, placement: Placement
+) -> None:
+    await inventory.subnet(1, await inventory.portgroup(1, [1]))
+    old = await placement.place(request(name="shop", lease_seconds=60))
+    placement.pass_time(61)
+    await placement.expire()
+    new = await placement.place(request(name="shop"))
+    for text, wanted in (
+        (old.request_id, old),
+        (str(old.reservation).upper(), old),
+        (str(new.reservation)[:8], new),
+        ("shop", new),
+    ):
+        found = await find_reservation(pool, text)
+        assert found is not None
+        assert found.id == wanted.reservation
+    assert await find_reservation(pool, "nobody") is None
+    await placement.place(request(name="shop"))
+    with pytest.raises(PermanentError, match="2 held reservations answer to 'shop'"):
+        await find_reservation(pool, "shop")
+
+
+async def test_a_shortened_answer_is_explained_in_full(pool: Pool, inventory: Inventory) -> None:
+    """G6: a message has its limits, the explanation has none."""
+    placement = Placement(pool, PlacementSettings(max_rulings=3))
+    for number in range(3, 11):
+        await inventory.host(number, memory_mb=512)
+    await inventory.subnet(1, await inventory.portgroup(1, range(1, 11)))
+    answer = await placement.place(request())
+    assert [ruling.rule for ruling in answer.explanation[-2:]] == ["chosen", "shortened"]
+    explained = await explain(pool, answer.request_id)
+    assert explained is not None
+    assert {ruling.name for ruling in explained.rulings if ruling.rule == "memory"} == {
+        f"esx-{number}" for number in range(3, 11)
+    }
 
 
 async def test_an_event_of_another_type_is_a_permanent_error(placement: Placement) -> None:

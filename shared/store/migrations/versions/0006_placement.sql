@@ -9,7 +9,7 @@ CREATE TABLE placement.request (
     body jsonb NOT NULL, -- data of vm.create.requested
     outcome text NOT NULL CHECK (outcome IN ('placed', 'refused')),
     answer jsonb NOT NULL, -- data of vm.create.placed or vm.create.refused
-    findings jsonb NOT NULL, -- all rulings; the answer carries them up to a number
+    findings jsonb, -- all rulings, where the answer carries only the first of them
     answered_at timestamptz NOT NULL
 );
 CREATE INDEX request_by_time ON placement.request (answered_at);
