@@ -43,6 +43,7 @@ class SimulatorSettings(BaseModel):
     boot_seconds: float = Field(1.0, ge=0, description="From power-on until Tools report.")
     task_seconds: float = Field(0.0, ge=0, description="How long each task runs.")
     page_limit: int = Field(500, ge=1, description="Most objects in one page of updates.")
+    idle_seconds: float = Field(1800, gt=0, description="A session that is silent for longer ends.")
     log_limit: int = Field(300_000, ge=1, description="Changes kept; older collector versions are invalid.")
 
     @model_validator(mode="after")

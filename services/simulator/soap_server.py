@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from http.cookies import SimpleCookie
 
 import structlog
@@ -74,9 +75,12 @@ class SoapServer:
                 await asyncio.sleep(self.world.delay_seconds)
             if self.world.cuts > 0:
                 self.world.cuts -= 1
-                if transport is not None:
-                    transport.abort()
-            return await self._answered(request, body)
+                return _lost(transport)
+            answer = await self._answered(request, body)
+            if self.world.late_cuts > 0:
+                self.world.late_cuts -= 1
+                return _lost(transport)
+            return answer
         finally:
             if isinstance(transport, asyncio.Transport):
                 self._transports.discard(transport)
@@ -116,7 +120,12 @@ class SoapServer:
         cookies.load(request.headers.get("Cookie", ""))
         key = cookies[COOKIE].value if COOKIE in cookies else ""
         session = self.world.sessions.get(key)
+        now = time.monotonic()
+        if session is not None and now - session.seen_at > self.settings.idle_seconds:
+            self.world.end_session(session)
+            return None
         if session is not None:
+            session.seen_at = now
             session.calls += 1
             session.last_active = self.world.now()
         return session
@@ -131,6 +140,13 @@ class SoapServer:
             raise not_authenticated(call.target)
         result = handler(call)
         return await result if inspect.isawaitable(result) else result
+
+
+def _lost(transport: asyncio.BaseTransport | None) -> web.Response:
+    """Break the connection; the answer that aiohttp wants has nowhere to go."""
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()
+    return web.Response(status=503)
 
 
 def _written(method: str, answer: Answer) -> str:

@@ -54,7 +54,7 @@ def login(call: Call) -> Value:
 
 @method("Logout")
 def logout(call: Call) -> Value:
-    _end(call, call.session)
+    call.world.end_session(call.session)
     return None
 
 
@@ -64,14 +64,8 @@ def terminate_session(call: Call) -> Value:
         session = call.world.sessions.get(key)
         if session is None:
             raise Fault("NotFound", f"There is no session {key}.")
-        _end(call, session)
+        call.world.end_session(session)
     return None
-
-
-def _end(call: Call, session: Session) -> None:
-    session.close()
-    call.world.sessions.pop(session.key, None)
-    call.world.wake_all()
 
 
 @method("SessionIsActive")

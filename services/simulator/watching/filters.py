@@ -19,6 +19,7 @@ from services.simulator.watching.views import View
 from services.simulator.world.sessions import Session
 
 _numbers = count(1)
+_TRIM_EVERY = 1000
 BEFORE_ALL = -1
 """The version of a client that has seen nothing."""
 
@@ -109,6 +110,14 @@ class PropertyFilter:
         member = self.members.pop(moid, None)
         if member is not None:
             self._leaves.append(_Leave(version, self._entered.pop(moid), member))
+            if len(self._leaves) % _TRIM_EVERY == 0:
+                self._forget_unreachable()
+
+    def _forget_unreachable(self) -> None:
+        """Drop what came before the change log's floor: no valid version reaches back to it."""
+        floor = self.world.floor
+        self._enters = [(version, moid) for version, moid in self._enters if version > floor]
+        self._leaves = [leave for leave in self._leaves if leave.version > floor]
 
     def follow_structure(self) -> None:
         """Select anew when links changed that the spec may walk along; views are followed as they change."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -35,6 +36,8 @@ class Session:
     dead_since: int = 0
     """The world's version when sight was lost."""
     last_active: datetime = field(init=False)
+    seen_at: float = field(default_factory=time.monotonic)
+    """When it last called, by a clock that nobody sets."""
     calls: int = 0
     objects: dict[str, SessionObject] = field(default_factory=dict)
 

@@ -24,7 +24,9 @@ class SightOperations(FabricOperations):
         """Privileges that the user lacks."""
         self.delay_seconds = 0.0
         self.cuts = 0
-        """How many of the next requests end in a broken connection."""
+        """How many of the next requests end in a broken connection before they are performed."""
+        self.late_cuts = 0
+        """How many of the next requests are performed, and their answers then lost."""
         self.version_epoch = 0
         """Grows when all collector versions become invalid."""
         self.on_cut: Callable[[], None] | None = None
@@ -35,6 +37,12 @@ class SightOperations(FabricOperations):
         if session.dead is not None:
             return session.dead, session.dead_since
         return self.blindness, self.blindness_since
+
+    def end_session(self, session: Session) -> None:
+        """Forget a session and all it made; its calls that still wait end with NotAuthenticated."""
+        session.close()
+        self.sessions.pop(session.key, None)
+        self.wake_all()
 
     @operation
     def expire_sessions(self, mode: str = "fault") -> int:
@@ -65,9 +73,14 @@ class SightOperations(FabricOperations):
         self.delay_seconds = seconds
 
     @operation
-    def cut_connections(self, count: int | None = None) -> None:
-        """Break the connection of the next `count` requests; without a count, all that are open now."""
-        if count is not None:
+    def cut_connections(self, count: int | None = None, performed: bool = False) -> None:
+        """Break the connection of the next `count` requests, or all that are open now.
+
+        With `performed` those requests are carried out, and only their answers are lost.
+        """
+        if count is not None and performed:
+            self.late_cuts = count
+        elif count is not None:
             self.cuts = count
         elif self.on_cut is not None:
             self.on_cut()

@@ -192,6 +192,25 @@ async def test_connections_are_cut(simulator: RunningSimulator, client: Client, 
     await run(client.follow, watched)
 
 
+async def test_an_answer_is_lost_after_the_work_was_done(
+    simulator: RunningSimulator, client: Client, run: Run
+) -> None:
+    """The caller cannot know: the VM is renamed all the same."""
+    vm = vim.VirtualMachine(next(iter(simulator.world.machines)), client.instance._stub)
+    simulator.world.cut_connections(1, performed=True)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        await run(vm.Rename_Task, "done")
+    assert await run(lambda: vm.name) == "done"
+
+
+async def test_idle_sessions_end(run: Run) -> None:
+    async with simulated_vcenter(SimulatorSettings(port=0, vms=5, idle_seconds=0.05)) as running:
+        made = await run(Client, running)
+        await asyncio.sleep(0.2)
+        with pytest.raises(vim.fault.NotAuthenticated):
+            await run(made.read, VMS)
+
+
 async def test_delay_holds_answers_back(simulator: RunningSimulator, client: Client, run: Run) -> None:
     simulator.world.delay(0.2)
     waiting = asyncio.create_task(run(client.instance.CurrentTime))
