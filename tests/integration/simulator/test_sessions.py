@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from services.simulator.app import RunningSimulator, simulated_vcenter
@@ -230,6 +231,19 @@ async def test_https_is_verified(run: Run, tmp_path: Path) -> None:
         await run(made.close)
         with pytest.raises(OSError, match="certificate verify failed"):
             await run(lambda: Client(running))
+
+
+async def test_https_with_a_certificate_of_its_own() -> None:
+    async with simulated_vcenter(SimulatorSettings(port=0, vms=5, self_signed=True)) as running:
+        unverified = aiohttp.TCPConnector(ssl=False)
+        async with (
+            aiohttp.ClientSession(connector=unverified) as http,
+            http.get(running.control_url) as answer,
+        ):
+            assert answer.status == 200
+    given = TlsSettings(certificate=Path("c.pem"), key=Path("k.pem"))
+    with pytest.raises(ValueError, match="not both"):
+        SimulatorSettings(self_signed=True, tls=given)
 
 
 async def test_two_simulators_are_two_vcenters(simulator: RunningSimulator, client: Client, run: Run) -> None:

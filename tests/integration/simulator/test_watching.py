@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,25 @@ async def test_an_old_version_may_be_asked_again(
     for update in (first, again):
         assert [c.obj._moId for part in update.filterSet for c in part.objectSet] == [vm.moid]
     assert again.filterSet[0].objectSet[0].changeSet[0].val == "twice"
+
+
+async def test_a_page_may_be_asked_again(simulator: RunningSimulator, client: Client, run: Run) -> None:
+    """G2: the same page comes again when its answer was lost, and the rest follows as if nothing was."""
+    watched = Watched()
+    await run(client.watch)
+    watched.apply(await run(client.wait, "", 0))
+    simulator.world.cut_connections(1, performed=True)
+    with pytest.raises((OSError, http.client.HTTPException)):
+        await run(client.wait, watched.version, 0)
+    vm = list(simulator.world.machines.values())[-1]
+    simulator.world.add_nic(vm, "VM Network")
+    first = await run(client.wait, watched.version, 0)
+    second = await run(client.wait, watched.version, 0)
+    ids = [[c.obj._moId for part in u.filterSet for c in part.objectSet] for u in (first, second)]
+    assert ids[0] == ids[1]
+    watched.apply(second)
+    await run(client.follow, watched)
+    assert watched.mirror() == await run(client.read)
 
 
 async def test_nothing_new_is_no_update(client: Client, run: Run) -> None:
