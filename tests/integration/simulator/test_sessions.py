@@ -235,9 +235,9 @@ async def test_https_is_verified(run: Run, tmp_path: Path) -> None:
 
 async def test_https_with_a_certificate_of_its_own() -> None:
     async with simulated_vcenter(SimulatorSettings(port=0, vms=5, self_signed=True)) as running:
-        unverified = aiohttp.TCPConnector(ssl=False)
+        plain = aiohttp.TCPConnector(ssl=False)
         async with (
-            aiohttp.ClientSession(connector=unverified) as http,
+            aiohttp.ClientSession(connector=plain) as http,
             http.get(running.control_url) as answer,
         ):
             assert answer.status == 200
