@@ -171,7 +171,7 @@ class Stream:
         self._recheck_at = monotonic() + self._settings.brake_recheck_seconds
         missing = {kind: len(moids) for kind, moids in verdict.hold.items()}
         release = (
-            f"look whether these objects are really gone; then send command.vcenter.release_brake, or wait: "
+            f"look whether these objects are really gone, then: patchbay vcenter release-brake {self._name}; "
             f"what a second snapshot in {self._settings.brake_recheck_seconds:g} s lacks too is removed"
         )
         fact = SnapshotHeld(
