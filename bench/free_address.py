@@ -5,7 +5,7 @@
 Prints one JSON document. Without a URL it starts the embedded PostgreSQL in a temporary folder. Each case is
 a subnet of its own scope in one database; the cases take turns, so that whatever else the machine does hits
 all alike. An address is given back after each allocation, outside the clock, so that a case stays what it is.
-The default nearly full network is a /12: the ledger of a /8 that is 99 % full has 16.6 million rows, minutes to load.
+The default nearly full network is a /12; a /8 that is 99 % full has 16.6 million rows, minutes to load.
 """
 
 from __future__ import annotations
