@@ -11,7 +11,7 @@ from uuid import UUID
 from services.allocator.batch import Glimpse
 from services.allocator.domain.evidence import Weight, Witness, attached_since, strong
 from services.allocator.domain.matching import SubnetView, match
-from services.allocator.reading import WireName, read_containing, read_on_wires, read_wires
+from services.allocator.views import WireName, read_containing, read_on_wires, read_wires
 from shared.events.subnet import Evidence, SubnetWireAttached
 from shared.ipam.subnets import set_wire
 from shared.store.pool import Connection

@@ -16,9 +16,9 @@ from services.allocator.domain.fixes import Device, assign_ports
 from services.allocator.domain.matching import SubnetView, match
 from services.allocator.finding import find_vm
 from services.allocator.naming import party_sentence, read_parties
-from services.allocator.reading import read_on_wires, read_wires
 from services.allocator.settling import Policy, settle
 from services.allocator.tables import STATEMENT
+from services.allocator.views import read_on_wires, read_wires
 from shared.events.commands import VmFixNics
 from shared.events.envelope import Envelope
 from shared.ipam.domain import Holder

@@ -32,9 +32,9 @@ async def sync(
 ) -> None:
     """Occupy and release.
 
-    An address that nobody has, and whose end no sighting dates, cools down from `now` (the time of the event
-    that led here) if a statement was what held it: then it is one of `stated`. Otherwise a late fact has shown
-    that nobody ever had it, and it is free.
+    An address that nobody has, and whose end no sighting dates, cools down from `now` (the time of the
+    event that led here) if a statement was what held it: then it is one of `stated`. Otherwise a late fact
+    has shown that nobody ever had it, and it is free.
 
     Raises ConflictError when an address has another holder by now than `ledger` says.
     """

@@ -12,7 +12,8 @@ from services.allocator.domain.claims import Parked
 from services.allocator.domain.evidence import Weight, weigh
 from services.allocator.domain.matching import SubnetView
 from services.allocator.domain.sentences import Ground, SubnetNamed, explain
-from services.allocator.reading import Person, WireName, read_wires
+from services.allocator.reading import Person
+from services.allocator.views import WireName, read_wires
 from shared.events.address import Party
 from shared.ipam.domain import Holder
 from shared.ipam.scopes import list_scopes

@@ -12,24 +12,19 @@ from asyncpg import Record
 from services.allocator.batch import Dirty
 from services.allocator.domain.history import UNKNOWN_WIRE
 from services.allocator.domain.identity import Place, home_of, void_before
-from services.allocator.domain.matching import Role, SubnetView
+from services.allocator.domain.matching import SubnetView
 from services.allocator.domain.records import Bound, NicRecord, PortView
 from services.allocator.domain.settlement import Case, Held, SeenOn, Spot, Stated
+from services.allocator.views import (
+    WireName,
+    read_containing,
+    read_on_wires,
+    read_subnets,
+    read_wires,
+)
 from shared.ipam.domain import Holder
 from shared.model.identifiers import nic_id
 from shared.store.pool import Connection
-
-SUBNET = "s.id, s.scope_id, s.name, s.prefix, s.gateway, s.default_wire"
-
-
-@dataclass(frozen=True, slots=True)
-class WireName:
-    """What is known of a wire: its name, and whether a VM's port can be on it."""
-
-    id: UUID
-    name: str
-    vcenter: UUID
-    usable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +104,8 @@ async def read(
     sightings = await conn.fetch(
         """
         SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.port_id,
-               s.since, s.ended_at, s.live, v.name AS vm_name
-        FROM inventory.sighting s LEFT JOIN inventory.vm v USING (vcenter_id, moid)
+               s.since, s.ended_at, s.live
+        FROM inventory.sighting s
         WHERE s.address = ANY ($1::inet[]) AND s.vm_id IS NOT NULL
         """,
         asked,
@@ -129,12 +124,14 @@ async def read(
         list(claiming),
     )
     claiming |= {s["port_id"] for s in statements} | {u["port_id"] for u in unmatched}
-    vms = {s["vm_id"] for s in statements} | {r.port.vm for r in records.values()}
-    places = await _read_places(conn, vms)
     ports = await _read_ports(conn, claiming)
+    vms = {s["vm_id"] for s in statements} | {r.port.vm for r in records.values()}
+    vms |= {s["vm_id"] for s in sightings if s["live"] and s["port_id"] not in ports}
+    places, homes = await _read_places(conn, vms)
     wires = {p.wire for p in ports.values()} | {s["wire_id"] for s in sightings}
     on_wire = await read_on_wires(conn, wires)
     vcenters = {s["vcenter_id"] for s in sightings} | {p.vcenter for p in ports.values()}
+    vcenters |= {home["vcenter_id"] for home in homes.values()}
     scopes = {vcenter: scope_of.get(vcenter, default) for vcenter in vcenters}
     containing = await read_containing(conn, set(scopes.values()) | {default}, asked)
     subnets = {s.id: s for found in on_wire.values() for s, _ in found}
@@ -143,7 +140,7 @@ async def read(
     names = await read_wires(conn, wires | {s.default_wire for s in subnets.values()})
     case = Case(
         addresses=addresses,
-        seen=_seen(sightings, ports),
+        seen=_seen(sightings, ports, homes),
         stated=_stated(statements, addresses, subnets, ports, places),
         fixed=_fixed(statements, ports, places),
         known_wires={w.id for w in names.values() if w.usable},
@@ -158,80 +155,13 @@ async def read(
     return Docket(
         case=case,
         ports=ports,
-        people=_people(sightings, ports),
-        alive={p.vm for p in ports.values()} | {vm for vm, at in places.items() if home_of(at) is not None},
+        people=_people(sightings, ports, homes),
+        alive={p.vm for p in ports.values()} | homes.keys(),
         records=records,
         unmatched={(u["port_id"], u["text"]): u for u in unmatched},
         conflicts={c["id"]: c for c in conflicts},
         wires=names,
         subnets=subnets,
-    )
-
-
-async def read_on_wires(conn: Connection, wires: Iterable[UUID]) -> dict[UUID, list[tuple[SubnetView, Role]]]:
-    """The subnets of each wire with the wire's role for them."""
-    rows = await conn.fetch(
-        f"""
-        SELECT s.default_wire AS wire, 'default' AS role, {SUBNET} FROM ipam.subnet s
-        WHERE s.default_wire = ANY ($1::uuid[])
-        UNION ALL
-        SELECT w.wire_id, w.role, {SUBNET} FROM ipam.subnet_wire w JOIN ipam.subnet s ON s.id = w.subnet_id
-        WHERE w.wire_id = ANY ($1::uuid[])
-        """,  # noqa: S608  our own columns
-        list(wires),
-    )
-    found: dict[UUID, list[tuple[SubnetView, Role]]] = {}
-    for row in rows:
-        found.setdefault(row["wire"], []).append((_subnet(row), row["role"]))
-    return found
-
-
-async def read_containing(
-    conn: Connection, scopes: Iterable[UUID], addresses: Iterable[str]
-) -> dict[Spot, SubnetView]:
-    """The subnet that contains each address in each scope, where there is one."""
-    rows = await conn.fetch(
-        f"""
-        SELECT c.scope AS asked, c.address AS text, {SUBNET}
-        FROM unnest($1::uuid[]) AS k (scope)
-        CROSS JOIN LATERAL unnest($2::text[], ipam.subnets_of(k.scope, $2::text[]::inet[]))
-            AS u (address, subnet)
-        CROSS JOIN LATERAL (SELECT k.scope, u.address) c
-        JOIN ipam.subnet s ON s.id = u.subnet
-        """,  # noqa: S608  our own columns
-        list(scopes),
-        list(addresses),
-    )
-    return {(row["asked"], row["text"]): _subnet(row) for row in rows}
-
-
-async def read_subnets(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, SubnetView]:
-    """Subnets by id."""
-    asked = list(ids)
-    if not asked:
-        return {}
-    rows = await conn.fetch(
-        f"SELECT {SUBNET} FROM ipam.subnet s WHERE s.id = ANY ($1::uuid[])",  # noqa: S608  our own columns
-        asked,
-    )
-    return {row["id"]: _subnet(row) for row in rows}
-
-
-async def read_wires(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, WireName]:
-    """Wires by id. A port group known only by its removal has its managed object id for a name."""
-    rows = await conn.fetch(
-        """
-        SELECT id, coalesce(name, moid) AS name, vcenter_id, NOT uplink AND state IS NOT NULL AS usable
-        FROM inventory.wire WHERE id = ANY ($1::uuid[])
-        """,
-        list(ids),
-    )
-    return {row["id"]: WireName(row["id"], row["name"], row["vcenter_id"], row["usable"]) for row in rows}
-
-
-def _subnet(row: Record) -> SubnetView:
-    return SubnetView(
-        row["id"], row["scope_id"], row["name"], row["prefix"], row["gateway"], row["default_wire"]
     )
 
 
@@ -280,18 +210,24 @@ async def _read_ports(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, PortV
     }  # fmt: skip
 
 
-async def _read_places(conn: Connection, vms: Iterable[UUID]) -> dict[UUID, list[Place]]:
+async def _read_places(
+    conn: Connection, vms: Iterable[UUID]
+) -> tuple[dict[UUID, list[Place]], dict[UUID, Record]]:
+    """Where VMs are or were, and the rows of where those live that do."""
     rows = await conn.fetch(
         """
-        SELECT vm_id, vcenter_id, moid, removed, shadow, appeared_at, gone_at FROM inventory.vm
+        SELECT vm_id, vcenter_id, moid, removed, shadow, appeared_at, gone_at, coalesce(name, moid) AS name
+        FROM inventory.vm
         WHERE vm_id = ANY ($1::uuid[])
         """,
         list(vms),
     )
     places: dict[UUID, list[Place]] = {}
     for row in rows:
-        places.setdefault(row["vm_id"], []).append(Place(*tuple(row)[1:]))
-    return places
+        places.setdefault(row["vm_id"], []).append(Place(*tuple(row)[1:-1]))
+    by_key = {(row["vcenter_id"], row["moid"]): row for row in rows}
+    homes = {vm: by_key[home.key] for vm, at in places.items() if (home := home_of(at)) is not None}
+    return places, homes
 
 
 async def _read_ledger(conn: Connection, addresses: list[str]) -> dict[Spot, Held]:
@@ -308,7 +244,9 @@ async def _read_ledger(conn: Connection, addresses: list[str]) -> dict[Spot, Hel
     }
 
 
-def _seen(rows: Iterable[Record], ports: Mapping[UUID, PortView]) -> list[SeenOn]:
+def _seen(
+    rows: Iterable[Record], ports: Mapping[UUID, PortView], homes: Mapping[UUID, Record]
+) -> list[SeenOn]:
     """Sightings that count, one per port and address, and those that ended."""
     counted: dict[tuple[UUID, str], SeenOn] = {}
     ended: list[SeenOn] = []
@@ -324,7 +262,7 @@ def _seen(rows: Iterable[Record], ports: Mapping[UUID, PortView]) -> list[SeenOn
                 )  # fmt: skip
             continue
         wire = UNKNOWN_WIRE if port is None else port.wire
-        vcenter = row["vcenter_id"] if port is None else port.vcenter
+        vcenter = homes[row["vm_id"]]["vcenter_id"] if port is None else port.vcenter
         seen = SeenOn(row["port_id"], nic, key, address, wire, vcenter, row["since"])
         known = counted.get((row["port_id"], address))
         if known is None or seen.since < known.since:
@@ -379,16 +317,18 @@ def _standing_of(
     return row["port_id"] in ports, None
 
 
-def _people(rows: Iterable[Record], ports: Mapping[UUID, PortView]) -> dict[UUID, Person]:
-    people = {
-        p.id: Person(p.id, p.vm, p.vcenter, p.vm_moid, p.vm_name, p.device_key, p.label, p.mac,
-                     None if p.wire == UNKNOWN_WIRE else p.wire)
-        for p in ports.values()
-    }  # fmt: skip
+def _people(
+    rows: Iterable[Record], ports: Mapping[UUID, PortView], homes: Mapping[UUID, Record]
+) -> dict[UUID, Person]:
+    people = {}
+    for p in ports.values():
+        wire = None if p.wire == UNKNOWN_WIRE else p.wire
+        people[p.id] = Person(p.id, p.vm, p.vcenter, p.vm_moid, p.vm_name, p.device_key, p.label, p.mac, wire)
     for row in rows:
         if row["live"] and row["port_id"] not in people:
+            home = homes[row["vm_id"]]
             people[row["port_id"]] = Person(
-                row["port_id"], row["vm_id"], row["vcenter_id"], row["moid"], row["vm_name"] or row["moid"],
+                row["port_id"], row["vm_id"], home["vcenter_id"], home["moid"], home["name"],
                 row["device_key"], None, None, None,
             )  # fmt: skip
     return people

@@ -11,8 +11,9 @@ from services.allocator.domain.evidence import Weight
 from services.allocator.domain.records import Changes, NicRecord
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.naming import ParkedAddress, sentences
-from services.allocator.reading import Docket, Person, WireName, read_subnets, read_wires
+from services.allocator.reading import Docket, Person
 from services.allocator.verdicts import DisputeChanges, VerdictChanges
+from services.allocator.views import WireName, read_subnets, read_wires
 from shared.events.address import (
     AddressMatched,
     AddressUnmatched,

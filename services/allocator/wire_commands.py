@@ -10,9 +10,9 @@ from services.allocator.attaching import attached_event, read_witnesses
 from services.allocator.batch import Occasion
 from services.allocator.domain.matching import SubnetView
 from services.allocator.finding import find_subnet, find_wire
-from services.allocator.reading import read_wires
 from services.allocator.settling import Policy, settle
 from services.allocator.subnet_commands import affected
+from services.allocator.views import read_wires
 from shared.events.commands import SubnetSetWire
 from shared.events.envelope import Envelope
 from shared.events.subnet import SubnetWireAttached, SubnetWireDetached

@@ -93,8 +93,8 @@ def _weaker(g: Ground) -> str:
     if g.stated:
         stated = ", ".join(g.stated)
         return (
-            f"Tools report {g.address} on {g.port} of VM '{g.vm}', but an operator stated {stated} for it, and "
-            f"what people state stays; to change it, run: patchbay vm fix-nics '{g.vm}'"
+            f"Tools report {g.address} on {g.port} of VM '{g.vm}', but an operator stated {stated} for it, "
+            f"and what people state stays; to change it, run: patchbay vm fix-nics '{g.vm}'"
         )
     return (
         f"Tools of VM '{g.vm}' tell {g.address}, but not on which device it is; state it with: "
