@@ -30,7 +30,7 @@ from shared.store.pool import Pool, open_pool
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY = timedelta(minutes=1)
-CONNECTIONS = 6
+CONNECTIONS = 4
 
 
 async def connect(database_url: str, *, name: str) -> EmbeddedBus:
@@ -40,7 +40,8 @@ async def connect(database_url: str, *, name: str) -> EmbeddedBus:
     """
     async with as_bus_errors():
         pool = await open_pool(database_url, name=f"{name} bus", size=CONNECTIONS)
-    bus = EmbeddedBus(database_url, pool, name)
+        quick = await open_pool(_without_waiting(database_url), name=f"{name} bus", size=CONNECTIONS)
+    bus = EmbeddedBus(database_url, pool, quick, name)
     try:
         await bus.session()
     except BaseException:
@@ -49,12 +50,18 @@ async def connect(database_url: str, *, name: str) -> EmbeddedBus:
     return bus
 
 
+def _without_waiting(database_url: str) -> str:
+    """For taking and acknowledging: a crash that undoes these only makes deliveries come again."""
+    return f"{database_url}{'&' if '?' in database_url else '?'}synchronous_commit=off"
+
+
 class EmbeddedBus:
     """See `shared.bus.port.Bus`."""
 
-    def __init__(self, database_url: str, pool: Pool, name: str) -> None:
+    def __init__(self, database_url: str, pool: Pool, quick: Pool, name: str) -> None:
         self._url = database_url
         self._pool = pool
+        self._quick = quick
         self._name = name
         self._publisher = Publisher(pool)
         self._session: Session | None = None
@@ -86,7 +93,7 @@ class EmbeddedBus:
         session = await self.session()
         stored = await self._stored(queue)
         consumer = await EmbeddedConsumer.register(
-            self._pool, self._publisher, session, stored, prefetch=prefetch
+            self._pool, self._quick, self._publisher, session, stored, prefetch=prefetch
         )
         try:
             yield consumer
@@ -134,10 +141,11 @@ class EmbeddedBus:
         await asyncio.gather(self._sweeping, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
-        with suppress(TimeoutError, BusLost):
-            async with as_bus_errors(), asyncio.timeout(5):
-                await self._pool.close()
-        self._pool.terminate()
+        for pool in (self._pool, self._quick):
+            with suppress(TimeoutError, BusLost):
+                async with as_bus_errors(), asyncio.timeout(5):
+                    await pool.close()
+            pool.terminate()
 
     @asynccontextmanager
     async def _temporary(self, bindings: Sequence[str], prefetch: int) -> AsyncIterator[tuple[str, Consumer]]:
@@ -146,7 +154,7 @@ class EmbeddedBus:
             self._pool, session.member, self._exchange, bindings
         )
         consumer = await EmbeddedConsumer.register(
-            self._pool, self._publisher, session, queue, prefetch=prefetch
+            self._pool, self._quick, self._publisher, session, queue, prefetch=prefetch
         )
         try:
             yield queue.name, consumer

@@ -10,12 +10,12 @@ from typing import NamedTuple
 from shared.bus.embedded_messages import COLUMNS, delivered_message
 from shared.bus.embedded_publishing import Publisher
 from shared.bus.embedded_returns import bury, clear_up_after_the_dead, give_back
-from shared.bus.embedded_session import Session, bus_transaction, rest
+from shared.bus.embedded_session import Session, as_bus_errors, bus_transaction, rest
 from shared.bus.embedded_topology import StoredQueue, take_position
 from shared.bus.port import BusLost, Delivery, Message, Unroutable
 from shared.bus.unsettled import Unsettled
 from shared.events.topology import DEAD_LETTER_EXCHANGE
-from shared.store.pool import Connection, Pool
+from shared.store.pool import Pool
 
 POLL_SECONDS = 1.0
 """How long a killed process's deliveries wait at most: nobody can tell us that it died."""
@@ -49,6 +49,7 @@ class EmbeddedConsumer:
     def __init__(
         self,
         pool: Pool,
+        quick: Pool,
         publisher: Publisher,
         session: Session,
         queue: StoredQueue,
@@ -57,6 +58,7 @@ class EmbeddedConsumer:
         prefetch: int,
     ) -> None:
         self._pool = pool
+        self._quick = quick
         self._publisher = publisher
         self._session = session
         self._queue = queue
@@ -71,7 +73,14 @@ class EmbeddedConsumer:
 
     @classmethod
     async def register(
-        cls, pool: Pool, publisher: Publisher, session: Session, queue: StoredQueue, *, prefetch: int
+        cls,
+        pool: Pool,
+        quick: Pool,
+        publisher: Publisher,
+        session: Session,
+        queue: StoredQueue,
+        *,
+        prefetch: int,
     ) -> EmbeddedConsumer:
         """Become a consumer of `queue`."""
         await clear_up_after_the_dead(pool, publisher)
@@ -86,7 +95,7 @@ class EmbeddedConsumer:
             )
         if number is None:
             raise BusLost("this process was taken for dead")
-        return cls(pool, publisher, session, queue, number=number, prefetch=prefetch)
+        return cls(pool, quick, publisher, session, queue, number=number, prefetch=prefetch)
 
     async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[Delivery]:
         loop = asyncio.get_running_loop()
@@ -112,8 +121,7 @@ class EmbeddedConsumer:
         seqs = [self._seqs.pop(tag) for tag in tags]
         self._settled.set()
         self._session.check()
-        async with bus_transaction(self._pool) as connection:
-            await self._delete(connection, seqs)
+        await self._delete(seqs)
 
     async def requeue(self, delivery: Delivery) -> None:
         if not self._handed_out.settle(delivery.tag):
@@ -190,20 +198,22 @@ class EmbeddedConsumer:
                 self._fetching = None
 
     async def _take(self, room: int) -> None:
-        async with bus_transaction(self._pool) as connection:
-            rows = await connection.fetch(_TAKE, self._queue.id, self._number, room, self._queue.ordered)
-            if not rows and not await connection.fetchval(
+        async with as_bus_errors():
+            rows = await self._quick.fetch(_TAKE, self._queue.id, self._number, room, self._queue.ordered)
+            known = rows or await self._quick.fetchval(
                 "SELECT true FROM bus.consumer WHERE id = $1", self._number
-            ):
-                raise BusLost("this consumer was taken for dead, or its queue was deleted")
+            )
+        if not known:
+            raise BusLost("this consumer was taken for dead, or its queue was deleted")
         self._fetched.extend(_Held(row["seq"], row["returned"] + 1, delivered_message(row)) for row in rows)
 
-    async def _delete(self, connection: Connection, seqs: list[int]) -> None:
-        status = await connection.execute(
-            "DELETE FROM bus.delivery WHERE queue_id = $1 AND holder = $2 AND seq = ANY($3::bigint[])",
-            self._queue.id,
-            self._number,
-            seqs,
-        )
+    async def _delete(self, seqs: list[int]) -> None:
+        async with as_bus_errors():
+            status = await self._quick.execute(
+                "DELETE FROM bus.delivery WHERE queue_id = $1 AND holder = $2 AND seq = ANY($3::bigint[])",
+                self._queue.id,
+                self._number,
+                seqs,
+            )
         if status != f"DELETE {len(seqs)}":
             raise BusLost("deliveries were given to another consumer in the meantime")

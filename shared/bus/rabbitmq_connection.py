@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
+    AMQPConnectionError,
     AMQPError,
     AuthenticationError,
     ChannelAccessRefused,
@@ -31,33 +32,42 @@ CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 5.0
 
 
+LIBRARY_ERRORS = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.CancelledError)
+"""What the client library raises. It also cancels its waiting calls when a connection closes under them."""
+
+
 @asynccontextmanager
 async def broker_errors(doing: str) -> AsyncIterator[None]:
     """Errors of the client library as `BusLost` or `PermanentError`; `doing` completes "while …"."""
     try:
         yield
-    except (ProbableAuthenticationError, AuthenticationError) as error:
-        raise _refused("the broker refused the login", "broker_login", error) from None
-    except (ConnectionNotAllowed, IncompatibleProtocolError) as error:
-        raise _refused("the broker refused the connection", "broker_refused", error) from None
-    except ChannelAccessRefused as error:
-        raise _refused(f"the broker forbids {doing}", "broker_permission", error) from None
-    except ChannelNotFoundEntity as error:
-        if not is_unknown(error):
-            raise _lost(doing, error) from error
-        raise PermanentError(
+    except LIBRARY_ERRORS as error:
+        raise in_our_words(doing, error) from _cause(error)
+
+
+def in_our_words(doing: str, error: BaseException) -> BaseException:
+    """The error to raise for one of `LIBRARY_ERRORS`; a cancellation that is meant for us stays one."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return error if task is not None and task.cancelling() > 0 else _lost(doing, error)
+    if isinstance(error, ProbableAuthenticationError | AuthenticationError):
+        return _refused("the broker refused the login", "broker_login", error)
+    if isinstance(error, ConnectionNotAllowed | IncompatibleProtocolError):
+        return _refused("the broker refused the connection", "broker_refused", error)
+    if isinstance(error, ChannelAccessRefused):
+        return _refused(f"the broker forbids {doing}", "broker_permission", error)
+    if isinstance(error, ChannelNotFoundEntity) and is_unknown(error):
+        return PermanentError(
             f"{doing}: {without_secrets(error)}",
             code="unknown_queue",
             hint="start a service, which declares the topology",
-        ) from error
-    except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError) as error:
-        raise _lost(doing, error) from error
-    except asyncio.CancelledError as error:
-        # The library ends its waiting calls this way too when a connection closes under them.
-        task = asyncio.current_task()
-        if task is not None and task.cancelling() == 0:
-            raise _lost(doing, error) from error
-        raise
+        )
+    return _lost(doing, error)
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    # A refused login is explained by us; the library's own account of it quotes what it tried (G9).
+    return None if isinstance(error, AMQPConnectionError) else error
 
 
 def is_unknown(error: ChannelNotFoundEntity) -> bool:

@@ -14,7 +14,14 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.commands import Basic
 
 from shared.bus.port import BusLost, Message, PublishFailed, Unroutable
-from shared.bus.rabbitmq_connection import Link, broker_errors, close_channel, is_unknown
+from shared.bus.rabbitmq_connection import (
+    LIBRARY_ERRORS,
+    Link,
+    broker_errors,
+    close_channel,
+    in_our_words,
+    is_unknown,
+)
 from shared.bus.rabbitmq_messages import properties_of
 from shared.bus.redaction import without_secrets
 
@@ -141,19 +148,20 @@ async def _publish_one(
     underlay: UnderlayChannel, exchange: str, message: Message, now: datetime
 ) -> BaseException | None:
     try:
-        async with broker_errors("publishing"):
-            try:
-                confirmation = await underlay.basic_publish(
-                    message.body,
-                    exchange=exchange,
-                    routing_key=message.routing_key,
-                    properties=properties_of(message, now),
-                    mandatory=bool(exchange) or not message.routing_key.startswith(DIRECT_REPLY),
-                )
-            except ChannelNotFoundEntity as error:
-                return error
-    except BusLost as error:
+        confirmation = await underlay.basic_publish(
+            message.body,
+            exchange=exchange,
+            routing_key=message.routing_key,
+            properties=properties_of(message, now),
+            mandatory=bool(exchange) or not message.routing_key.startswith(DIRECT_REPLY),
+        )
+    except ChannelNotFoundEntity as error:
         return error
+    except LIBRARY_ERRORS as error:
+        ours = in_our_words("publishing", error)
+        if isinstance(ours, BusLost):
+            return ours
+        raise ours from error
     return BusLost("the broker rejected the message") if isinstance(confirmation, Basic.Nack) else None
 
 
