@@ -21,6 +21,7 @@ from aiormq.exceptions import (
     ChannelNotFoundEntity,
     ConnectionNotAllowed,
     IncompatibleProtocolError,
+    InvalidFrameError,
     ProbableAuthenticationError,
 )
 
@@ -79,6 +80,9 @@ def is_unknown(error: ChannelNotFoundEntity) -> bool:
 
 
 def _lost(doing: str, error: BaseException) -> BusLost:
+    if isinstance(error, InvalidFrameError) and "Connection.OpenOk" in str(error):
+        # The library keeps the broker's reason to itself. A broker that is still starting looks the same.
+        return BusLost("the broker does not open the virtual host: does it exist, and may this user use it?")
     reason = without_secrets(error) or type(error).__name__
     return BusLost(f"the connection to the broker was lost while {doing}: {reason}")
 
