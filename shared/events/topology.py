@@ -14,7 +14,8 @@ DEAD_LETTER_QUEUE = "patchbay.dead-letter"
 LOG = "patchbay.log"
 
 DELIVERY_LIMIT = 5
-"""Deliveries of one message before it is dead-lettered. Stated always: 3.10 has no default, 4.x has 20."""
+"""How often one message may come back before it is dead-lettered: it is delivered once more than that.
+Stated always: 3.10 has no default, 4.x has 20."""
 
 
 @dataclass(frozen=True)
