@@ -140,6 +140,6 @@ def _ended(error: BaseException) -> Ended:
         return Misused(str(error), hint="See which services run with: patchbay status")
     if isinstance(error, PermanentError):
         data = {"error": {"code": error.code, "message": str(error)}}
-        kind = Refused if error.code in {"not_found", "unknown"} else Misused
+        kind = Refused if error.code.endswith(("_unknown", "_ambiguous", "_is_uplink")) else Misused
         return kind(str(error), hint=error.hint, data=data)
     return Misused(str(error))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from services.allocator import queries
 from services.cli.names import pick
 from services.collector import registry
 from services.collector.registry import Vcenter
+from shared.events.subnet import SubnetFacts
 from shared.store.pool import Pool
 
 
@@ -18,3 +20,8 @@ async def find_vcenter(pool: Pool, wanted: str) -> Vcenter:
         keys=lambda row: [str(row.id), str(row.instance_uuid)],
         where=lambda row: row.url,
     )
+
+
+async def find_subnet(pool: Pool, wanted: str, *, scope: str = "default") -> SubnetFacts:
+    """A subnet by id, or by name in `scope`. Raises `PermanentError`."""
+    return (await queries.show_subnet(pool, wanted, scope=scope)).facts

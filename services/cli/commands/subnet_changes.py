@@ -153,7 +153,7 @@ def set_wire(
 ) -> None:
     """State whether a wire may use a subnet."""
     command = _built(SubnetSetWire, {"subnet": which, "scope": scope, "wire": wire, "policy": policy.value})
-    done = {"pin": "may use", "deny": "may not use", "auto": "may use, where it is seen to,"}[policy]
+    done = {"pin": "may use", "deny": "may not use", "auto": "is left to detection for"}[policy]
     _carry_out(command, f"wire {wire} {done} subnet {which}", as_json=as_json)
 
 

@@ -92,8 +92,8 @@ async def _moves(stage: Stage, reading: Reading, vm: VirtualMachine, address: st
         )
         await eventually(
             reading.vms,
-            lambda vms: any(row.moid == vm.moid and row.host == target.moid for row in vms),
-            describe=lambda _: f"not on {target.moid} in the database",
+            lambda vms: any(row.moid == vm.moid and row.host == target.name for row in vms),
+            describe=lambda _: f"not on {target.name} in the database",
         )
         await _recorded(reading, vm, address)
         step.saw(f"on {target.name}, still {address}")

@@ -74,7 +74,7 @@ async def _wires(stage: Stage, reading: Reading) -> None:
         real = truth.wires(stage.world)
         rows = await eventually(
             reading.wires,
-            lambda wires: {wire.moid for wire in wires} == real,
+            lambda wires: {wire.network for wire in wires} == real,
             describe=lambda wires: f"{len(wires)} wires for {len(real)} port groups",
         )
         step.saw(f"{len(rows)} wires")
@@ -87,7 +87,7 @@ async def _subnets(stage: Stage, reading: Reading, plans: list[SubnetPlan]) -> N
             await stage.order(_command(plan))
         wanted = {name_of(plan): plan.prefix for plan in plans}
         rows = await reading.subnets()
-        found = {row.name: row.prefix for row in rows}
+        found = {row.facts.name: row.facts.prefix for row in rows}
         if found != wanted:
             raise NotSeen(f"subnets in the database: {found}, ordered: {wanted}")
         for name in wanted:
@@ -161,8 +161,8 @@ async def _attached(stage: Stage, reading: Reading, claims: set[truth.Claim]) ->
     """Wait for the wire of these claims to be attached, in the log and the database; what was found."""
     addresses = {claim.address for claim in claims}
     event = await stage.witness.see(SubnetWireAttached, _is_evident_from(addresses))
-    subnet = next((row for row in await reading.subnets() if row.id == event.subnet), None)
-    if subnet is None or event.wire_name not in subnet.more_wires:
+    roles = [role for row in await reading.subnets() if row.facts.id == event.subnet for role in row.wires]
+    if not any(role.wire == event.wire and role.role == "detected" for role in roles):
         raise NotSeen(f"{event.wire_name} was announced, the database does not have it")
     await eventually(
         reading.recorded,

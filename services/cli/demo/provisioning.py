@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import uuid4
 
 from services.cli.demo.life import home_of
@@ -11,6 +12,7 @@ from services.cli.demo.reading import Reading
 from services.cli.demo.stage import Stage, eventually
 from services.cli.demo.steps import NotSeen, Step
 from services.cli.provisioning import connect, create_vm
+from shared.events.guest import GuestAddressesChanged
 from shared.events.nic import NicCreated
 from shared.events.placement import (
     NicRequest,
@@ -62,7 +64,7 @@ async def _provision(stage: Stage, reading: Reading, name: str, line: PlacementL
     )
     line.stage = "confirmed"
     event = await stage.witness.see(NicCreated, lambda e: e.nic.vm_moid == moid, what=f"for {name}")
-    await _as_answered(reading, placed, moid)
+    await _as_answered(stage, reading, placed, moid)
     line.stage = "recorded"
     step.saw(
         f"{moid} on {placed.host_name}, {event.nic.addresses[0].address}, "
@@ -88,7 +90,7 @@ async def _create(stage: Stage, placed: VmCreatePlaced) -> str:
         return await create_vm(vcenter, placed)
 
 
-async def _as_answered(reading: Reading, placed: VmCreatePlaced, moid: str) -> None:
+async def _as_answered(stage: Stage, reading: Reading, placed: VmCreatePlaced, moid: str) -> None:
     """Compare what the platform read of the new VM with the answer it had given. Raises `NotSeen`."""
     nic = placed.nics[0]
     wanted = {place.address for place in nic.addresses}
@@ -97,20 +99,25 @@ async def _as_answered(reading: Reading, placed: VmCreatePlaced, moid: str) -> N
         lambda recorded: {c.address for c in recorded if c.vm == moid} == wanted,
         describe=lambda recorded: f"recorded: {sorted(c.address for c in recorded if c.vm == moid)}",
     )
-    await eventually(
-        lambda: reading.reported_by_tools(moid),
-        lambda reported: wanted <= reported,
-        describe=lambda reported: f"Tools report {sorted(reported)}, answered was {sorted(wanted)}",
-    )
+    await stage.witness.see(GuestAddressesChanged, _reports(moid, wanted), what=f"with {sorted(wanted)}")
     vm = next(row for row in await reading.vms() if row.moid == moid)
-    if vm.host != placed.host:
-        raise NotSeen(f"the VM is on {vm.host}, the answer was {placed.host}")
+    if vm.host != placed.host_name:
+        raise NotSeen(f"the VM is on {vm.host}, the answer was {placed.host_name}")
     record = next(row for row in await reading.nics() if row.vm_moid == moid)
-    if record.wire_id != nic.wire.id:
+    if record.wire != nic.wire.id:
         raise NotSeen(f"the NIC is on {record.wire_name}, the answer was {nic.wire.name}")
+    if record.source != "reservation":
+        raise NotSeen(f"the record does not come from the reservation but from {record.source}")
     state = await reading.reservation_state(placed.reservation)
     if state != "confirmed":
         raise NotSeen(f"the reservation is {state}")
+
+
+def _reports(moid: str, wanted: set[str]) -> Callable[[GuestAddressesChanged], bool]:
+    return lambda event: (
+        event.moid == moid
+        and wanted <= {address.address for port in event.ports for address in port.addresses}
+    )
 
 
 async def _refusal(stage: Stage) -> None:

@@ -33,7 +33,7 @@ async def summarise(stage: Stage, reading: Reading, seconds: float) -> dict[str,
         "vms": len(await reading.vms()),
         "wires": len(await reading.wires()),
         "subnets": len(await reading.subnets()),
-        "nic_records": len(await reading.nics()),
+        "nic_records": len({row.id for row in await reading.nics()}),
         "unmatched_addresses": {
             "count": len(unmatched),
             "by_reason": dict(Counter(row.verdict for row in unmatched)),

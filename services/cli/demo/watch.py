@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from services.allocator.queries import SubnetRow, WireRow
 from services.cli.demo.picture import EventLine, Picture, SubnetLine, VcenterLine, WireLine
 from services.cli.demo.reading import Reading
 from services.cli.demo.stage import VCENTER, Stage
 from services.cli.demo.steps import Step
+from services.cli.rendering.inventory import vlan_of
 from services.cli.rendering.sentences import sentence
 from shared.events.base import Event
 from shared.events.envelope import Envelope
@@ -57,17 +59,9 @@ class Watch:
     async def _read(self) -> None:
         picture, reading = self.picture, self.reading
         picture.vcenter = await self._vcenter()
-        wires, subnets, nics = await reading.wires(), await reading.subnets(), await reading.nics()
-        names: dict[str, list[str]] = {}
-        for subnet in subnets:
-            names.setdefault(subnet.wire_name, []).append(subnet.name)
-            for more in subnet.more_wires:
-                names.setdefault(more, []).append(f"+{subnet.name}")
-        picture.wires = tuple(WireLine(w.name, w.vlan, w.ports, tuple(names.get(w.name, ()))) for w in wires)
-        picture.subnets = tuple(
-            SubnetLine(s.name, s.prefix, s.capacity, s.taken, s.wire_name, s.more_wires) for s in subnets
-        )
-        picture.nic_records = len(nics)
+        picture.wires = tuple(_wire(row) for row in await reading.wires())
+        picture.subnets = tuple(_subnet(row) for row in await reading.subnets())
+        picture.nic_records = len({row.id for row in await reading.nics()})
         picture.unmatched = len(await reading.unmatched())
         picture.placements = self.stage.placements
         book = self.stage.witness.latency
@@ -77,5 +71,18 @@ class Watch:
         row = await self.reading.vcenter(VCENTER)
         if row is None:
             return None
-        vms, hosts = len(await self.reading.vms()), await self.reading.host_count()
-        return VcenterLine(row.name, row.state, row.epoch, vms, hosts, row.lag_seconds)
+        return VcenterLine(row.name, row.state, row.epoch, row.vms, row.hosts, row.lag_seconds)
+
+
+def _wire(row: WireRow) -> WireLine:
+    names = (role.subnet_name if role.role == "default" else f"+{role.subnet_name}" for role in row.subnets)
+    return WireLine(row.name, vlan_of(row.vlan), row.ports, tuple(names))
+
+
+def _subnet(row: SubnetRow) -> SubnetLine:
+    default, more = (
+        row.wires[0].wire_name,
+        (role.wire_name for role in row.wires[1:] if role.role != "denied"),
+    )
+    facts, use = row.facts, row.use
+    return SubnetLine(facts.name, facts.prefix, use.capacity, use.used, default, tuple(more))

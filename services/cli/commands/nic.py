@@ -1,0 +1,68 @@
+"""`patchbay nic`: which port holds which address."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from services.allocator import queries
+from services.allocator.queries import NicRow, UnmatchedRow
+from services.cli.instance import with_platform
+from services.cli.outcome import Json, present
+from services.cli.rendering.inventory import render_nics, render_unmatched
+from services.cli.selecting import canonical_address
+from services.cli.settings import load
+from shared.runtime.environment import Platform
+
+app = typer.Typer(no_args_is_help=True, help="NIC records, and addresses that have none.")
+
+VmOption = Annotated[str | None, typer.Option(help="Only this VM: name, managed object id or id.")]
+
+
+@app.command("list")
+def list_(
+    *,
+    vm: VmOption = None,
+    subnet: Annotated[str | None, typer.Option(help="Only this subnet: name or id.")] = None,
+    scope: Annotated[str, typer.Option(help="Address space of the subnet's name.")] = "default",
+    wire: Annotated[str | None, typer.Option(help="Only this wire: name or id.")] = None,
+    address: Annotated[str | None, typer.Option(help="Only this IP address.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show NIC records, a line for each address."""
+    try:
+        wanted = canonical_address(address) if address else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+    async def work(platform: Platform) -> list[NicRow]:
+        return await queries.list_nics(
+            platform.pool, vm=vm, subnet=subnet, scope=scope, wire=wire, address=wanted
+        )
+
+    rows = with_platform(work, as_json=as_json)
+    present(rows, lambda: render_nics(rows), as_json=as_json)
+
+
+@app.command()
+def unmatched(
+    *,
+    vm: VmOption = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Show at most so many.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Show addresses that VMs are seen with and that have no NIC record, each with the reason."""
+
+    async def work(platform: Platform) -> list[UnmatchedRow]:
+        weight = load().allocator.weight()
+        return await queries.list_unmatched(platform.pool, vm=vm, limit=limit, weight=weight)
+
+    rows = with_platform(work, as_json=as_json)
+    present(rows, lambda: _render(rows), as_json=as_json)
+
+
+def _render(rows: list[UnmatchedRow]) -> RenderableType:
+    return Group(render_unmatched(rows)) if rows else Text("every address that was seen has its NIC record")
