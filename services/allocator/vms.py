@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -150,10 +150,7 @@ async def _follow(
     tags_before: Tags,
 ) -> Dirty:
     """Write sightings and ports as they follow, and tell what that touches."""
-    by_vm: dict[UUID, list[VmAt]] = {}
-    for vm in after.values():
-        if vm.vm is not None:
-            by_vm.setdefault(vm.vm, []).append(vm)
+    by_vm = _by_vm(after.values())
     living: set[tuple[Key, SightingKey]] = set()
     for places in by_vm.values():
         sightings = {p.key: tracks[p.key].sightings for p in places if p.key in tracks}
@@ -182,10 +179,14 @@ async def _rewire(
         return Dirty()
     dirty = Dirty()
     ports: list[PortView] = []
-    for identity in vms & by_vm.keys():
-        home = home_of(p.place for p in by_vm[identity])
+    came_from = _by_vm(before.values())
+    for identity in vms:
+        home = home_of(p.place for p in by_vm.get(identity, ()))
         if home is not None:
             ports += after[home.key].ports()
+        old_home = home_of(p.place for p in came_from.get(identity, ()))
+        if (home and home.key) != (old_home and old_home.key):
+            dirty.vms.add(identity)
     dirty.ports |= await write_ports(conn, await read_ports(conn, vms), ports)
     for old, new in heard:
         # What people said about a VM may count, or be void, once it came, went, or took another identity;
@@ -198,6 +199,14 @@ async def _rewire(
         ):
             dirty.vms |= {identity for identity in (old.vm, new.vm) if identity is not None}
     return dirty
+
+
+def _by_vm(places: Iterable[VmAt]) -> dict[UUID, list[VmAt]]:
+    by_vm: dict[UUID, list[VmAt]] = {}
+    for vm in places:
+        if vm.vm is not None:
+            by_vm.setdefault(vm.vm, []).append(vm)
+    return by_vm
 
 
 def _touched(changed: set[tuple[Key, SightingKey]], before: Tags, after: Tags) -> Dirty:

@@ -117,12 +117,11 @@ def contest(claimants: Sequence[Claimant], outside: Holder | None) -> Verdicts:
         heirs = [c for c in ports if outside.kind == "reservation" and c.reservation == outside.id]
         if not heirs:
             return Verdicts(outcomes={c.port: _beaten(c, "reserved", outside) for c in ports})
-        ports = heirs + [c for c in ports if c not in heirs]
-        winner = heirs[0]
-    elif ports:
-        winner = min(ports, key=lambda c: (-c.rank, c.since, c.port))
     else:
+        heirs = ports
+    if not heirs:
         return Verdicts()
+    winner = min(heirs, key=lambda c: (-c.rank, c.since, c.port))
     if winner.match.verdict == "link_local":
         return Verdicts(outcomes={c.port: _parked(c) for c in ports})
     kept = _won(winner)

@@ -53,8 +53,11 @@ class Teller:
         """The next fact."""
         self.sequence += 1
         fact = model(vcenter=self.vcenter, epoch=self.epoch, sequence=self.sequence, **values)
-        at = START + timedelta(hours=self.epoch, seconds=self.sequence)
-        return wrap(fact, source="collector", time=at)
+        return wrap(fact, source="collector", time=self.now())
+
+    def now(self) -> datetime:
+        """The time of the last fact."""
+        return START + timedelta(hours=self.epoch, seconds=self.sequence)
 
     def portgroup(self, moid: str, name: str | None = None, **more: Any) -> Envelope[Any]:
         """A port group."""

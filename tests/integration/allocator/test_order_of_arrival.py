@@ -5,22 +5,30 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from shared.events.envelope import Envelope
-from shared.store.pool import Pool, open_pool
-from tests.integration.allocator.story import VC1, VC2, Stage, Teller
+from shared.events.envelope import Envelope, wrap
+from shared.events.placement import BoundPort, PlacedAddress, VmCreateConfirmed
+from shared.ipam.domain import Holder
+from shared.ipam.ledger import allocate
+from shared.model.identifiers import scope_id, subnet_id
+from shared.store.pool import Pool, open_pool, transaction
+from tests.integration.allocator.story import START, VC1, VC2, Stage, Teller, instance, wire
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 EXAMPLES = int(os.environ.get("PATCHBAY_TEST_EXAMPLES", "60"))
 VMS = ("a", "b", "c")
 WIRES = ("pg-1", "pg-2", "pg-3")
-ADDRESSES = ("10.0.0.5", "10.0.0.6", "10.0.1.5", "172.16.0.9", "fe80::1", "2001:db8::5")
+RESERVED = "10.0.0.50"
+RESERVATION = instance("the reservation")
+SUBNET = subnet_id(scope_id("default"), "prod", "10.0.0.0/24")
+ADDRESSES = (RESERVED, "10.0.0.5", "10.0.0.6", "10.0.1.5", "172.16.0.9", "fe80::1", "2001:db8::5")
 
 Step = tuple[Any, ...]
 steps = st.one_of(
@@ -38,11 +46,12 @@ steps = st.one_of(
             lambda ports: tuple(map(tuple, ports))
         ),
     ),
-    st.tuples(st.just("unplaced"), st.integers(0, 1), st.sampled_from(VMS), st.sampled_from(ADDRESSES[:4])),
+    st.tuples(st.just("unplaced"), st.integers(0, 1), st.sampled_from(VMS), st.sampled_from(ADDRESSES[1:5])),
     st.tuples(st.just("gone"), st.integers(0, 1), st.sampled_from(VMS)),
     st.tuples(st.just("group"), st.integers(0, 1), st.sampled_from(WIRES), st.booleans()),
     st.tuples(st.just("group_gone"), st.integers(0, 1), st.sampled_from(WIRES)),
     st.tuples(st.just("epoch"), st.integers(0, 1)),
+    st.tuples(st.just("confirm"), st.integers(0, 1), st.sampled_from(VMS), st.sampled_from((4000, 4001))),
 )
 
 BEGINNING: list[Step] = [
@@ -71,9 +80,31 @@ def facts_of(script: Sequence[Step]) -> list[Envelope[Any]]:
             facts.append(say.portgroup(rest[0], f"{rest[0]}{'-new' if rest[1] else ''}"))
         elif what == "group_gone":
             facts.append(say.portgroup_gone(rest[0]))
+        elif what == "confirm":
+            say.sequence += 1
+            facts.append(confirmation(say, *rest))
         else:
             tellers[who] = Teller(say.vcenter, say.epoch + 1)
     return facts
+
+
+def confirmation(say: Teller, vm: str, device_key: int) -> Envelope[Any]:
+    """Placement confirms the one reservation for a VM."""
+    at = say.now()
+    placed = PlacedAddress(address=RESERVED, prefix=24, subnet=SUBNET, subnet_name="prod")
+    bound = BoundPort(index=0, device_key=device_key, wire=wire("pg-1"), addresses=(placed,))
+    confirmed = VmCreateConfirmed(
+        request_id="r",
+        reservation=RESERVATION,
+        vcenter=say.vcenter,
+        vm=instance(vm),
+        vm_moid=f"vm-{vm}",
+        vm_name=vm,
+        recognised_by="name",
+        ports=(bound,),
+        confirmed_at=at,
+    )
+    return wrap(confirmed, source="placement", time=at)
 
 
 async def prepare(pool: Pool) -> Stage:
@@ -94,6 +125,10 @@ async def prepare(pool: Pool) -> Stage:
     await stage.subnet("prod", "10.0.0.0/24", "pg-1", gateway="10.0.0.1")
     await stage.subnet("dev", "10.0.1.0/24", "pg-0")
     await stage.subnet("six", "2001:db8::/64", "pg-1")
+    async with transaction(pool) as conn:
+        holder = Holder("reservation", RESERVATION)
+        until = START + timedelta(days=1)
+        await allocate(conn, SUBNET, 1, holder, START, now=START, wanted=RESERVED, until=until)
     return stage
 
 

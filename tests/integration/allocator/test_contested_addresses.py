@@ -1,0 +1,216 @@
+"""G1, G5, G7: one holder, people win, what is in use is never free; and conflicts told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from shared.events import commands as cmd
+from shared.events.envelope import wrap
+from shared.events.placement import (
+    BoundPort,
+    PlacedAddress,
+    VmCreateCancelled,
+    VmCreateConfirmed,
+)
+from shared.ipam.domain import Holder
+from shared.ipam.ledger import allocate, reserve
+from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
+from shared.store.pool import Pool, transaction
+from tests.integration.allocator.story import START, VC1, VC2, Stage, Teller, instance, wire
+
+pytestmark = pytest.mark.postgres
+
+SCOPE = scope_id(DEFAULT_SCOPE_NAME)
+
+
+async def staged(pool: Pool) -> tuple[Stage, Teller, UUID]:
+    """A wire pg-1 with subnet prod, and two VMs a and b on it."""
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1"), say.portgroup("pg-2"))
+    subnet = await stage.subnet("prod", "10.0.0.0/24", "pg-1", gateway="10.0.0.1")
+    await stage.tell(say.vm("a", "pg-1"), say.vm("b", "pg-1"))
+    await stage.told()
+    return stage, say, subnet
+
+
+async def test_g1_the_first_holder_keeps_the_address_and_the_conflict_is_told(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    await stage.told()
+    await stage.tell(say.guest("b", "10.0.0.5"))
+    told = {t.type: t.data for t in await stage.told()}
+    assert set(told) == {"address.unmatched", "address.conflict.opened"}
+    assert told["address.unmatched"].verdict == "conflict"
+    assert "NIC record of VM 'a'" in told["address.unmatched"].explanation
+    assert told["address.conflict.opened"].holder.vm_name == "a"
+    assert told["address.conflict.opened"].claimant.vm_name == "b"
+    assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
+
+
+async def test_a_conflict_ends_when_the_holder_goes_and_the_address_passes_on(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    await stage.tell(say.guest("a", "10.0.0.5"), say.guest("b", "10.0.0.5"))
+    await stage.told()
+    await stage.tell(say.gone("a"))
+    told = await stage.told()
+    assert [t.type for t in told] == [
+        "nic.released", "nic.created", "address.matched", "address.conflict.resolved",
+    ]  # fmt: skip
+    assert told[-1].data.outcome == "the holder gave the address up"
+    assert await stage.nics() == {"b/4000": ["10.0.0.5"]}
+    assert await stage.ledger() == {"10.0.0.5": "nic"}
+
+
+async def test_one_address_on_two_ports_of_a_vm_has_one_holder(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    await stage.tell(say.vm("c", "pg-1", "pg-1"), say.guest("c", "10.0.0.7", "10.0.0.7"))
+    assert sum(map(len, (await stage.nics()).values())) == 1
+    assert await stage.unmatched() == {"10.0.0.7": "conflict"}
+
+
+async def test_an_unmatched_sighting_elsewhere_does_not_take_a_record_away(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    await stage.tell(say.vm("copy", "pg-2"), say.guest("copy", "10.0.0.5"))
+    assert await stage.ledger() == {"10.0.0.5": "sighting"}
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
+    assert await stage.unmatched() == {"10.0.0.5": "subnet_on_other_wire"}
+
+
+async def test_g7_an_address_that_is_only_seen_is_not_allocatable(pool: Pool) -> None:
+    stage, say, subnet = await staged(pool)
+    await stage.tell(say.vm("copy", "pg-2"), say.guest("copy", "10.0.0.2"))
+    async with transaction(pool) as conn:
+        holder = Holder("reservation", uuid4())
+        assert await allocate(conn, subnet, 1, holder, START, now=START) == ["10.0.0.3"]
+
+
+async def test_g5_a_reserved_address_stays_reserved_and_the_sighting_says_so(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    async with transaction(pool) as conn:
+        await reserve(conn, SCOPE, ["10.0.0.9"], START)
+    await stage.tell(say.guest("a", "10.0.0.9"))
+    (told,) = await stage.told()
+    assert told.data.verdict == "reserved"
+    assert await stage.ledger() == {"10.0.0.9": "reserved"}
+
+
+async def reserved(pool: Pool, subnet: UUID, address: str) -> UUID:
+    """A reservation for a VM to come."""
+    reservation = uuid4()
+    async with transaction(pool) as conn:
+        holder = Holder("reservation", reservation)
+        await allocate(
+            conn, subnet, 1, holder, START, now=START, wanted=address, until=START + timedelta(days=1)
+        )
+    return reservation
+
+
+def confirmation(
+    reservation: UUID, subnet: UUID, vm: str, address: str, hours: float = 2
+) -> VmCreateConfirmed:
+    """What placement says once it has recognised the VM."""
+    placed = PlacedAddress(address=address, prefix=24, subnet=subnet, subnet_name="prod")
+    return VmCreateConfirmed(
+        request_id="r",
+        reservation=reservation,
+        vcenter=VC1,
+        vm=instance(vm),
+        vm_moid=f"vm-{vm}",
+        vm_name=vm,
+        recognised_by="annotation",
+        ports=(BoundPort(index=0, device_key=4000, wire=wire("pg-1"), addresses=(placed,)),),
+        confirmed_at=START + timedelta(hours=hours),
+    )
+
+
+@pytest.mark.parametrize("order", ["vm_first", "confirmation_first", "sighting_first"])
+async def test_g3_a_confirmed_reservation_becomes_a_record_in_any_order(pool: Pool, order: str) -> None:
+    stage, say, subnet = await staged(pool)
+    reservation = await reserved(pool, subnet, "10.0.0.50")
+    said = confirmation(reservation, subnet, "new", "10.0.0.50")
+    confirmed = wrap(said, source="placement", time=said.confirmed_at)
+    vm, guest = say.vm("new", "pg-1"), say.guest("new", "10.0.0.50")
+    if order == "vm_first":
+        await stage.each([vm, confirmed])
+        assert await stage.types() == ["nic.created"]
+        await stage.tell(guest)
+        assert await stage.types() == []
+    elif order == "confirmation_first":
+        await stage.each([confirmed])
+        assert await stage.ledger() == {"10.0.0.50": "reservation"}
+        await stage.each([vm, guest])
+    else:
+        await stage.each([vm, guest])
+        assert await stage.unmatched() == {"10.0.0.50": "reserved"}
+        await stage.tell(confirmed)
+    await stage.each([confirmed])
+    assert await stage.nics() == {"new/4000": ["10.0.0.50"]}
+    assert await pool.fetchval("SELECT source FROM inventory.nic_address") == "reservation"
+    assert await stage.ledger() == {"10.0.0.50": "nic"}
+    await stage.tell(say.gone("new"))
+    assert await stage.ledger() == {"10.0.0.50": "cooling"}
+
+
+async def test_a_vm_that_is_gone_before_its_confirmation_gives_the_address_back(pool: Pool) -> None:
+    stage, say, subnet = await staged(pool)
+    reservation = await reserved(pool, subnet, "10.0.0.50")
+    said = confirmation(reservation, subnet, "new", "10.0.0.50", hours=0.5)
+    await stage.each([say.vm("new", "pg-1"), say.gone("new")])
+    await stage.tell(wrap(said, source="placement", time=said.confirmed_at))
+    assert await stage.ledger() == {"10.0.0.50": "cooling"}
+    assert await stage.nics() == {}
+
+
+async def test_an_ended_reservation_lets_the_sighting_have_the_address(pool: Pool) -> None:
+    stage, say, subnet = await staged(pool)
+    reservation = await reserved(pool, subnet, "10.0.0.50")
+    await stage.tell(say.guest("a", "10.0.0.50"))
+    assert await stage.unmatched() == {"10.0.0.50": "reserved"}
+    async with transaction(pool) as conn:
+        await conn.execute("DELETE FROM ipam.address")
+    await stage.tell(
+        wrap(VmCreateCancelled(request_id="r", reservation=reservation), source="placement", time=START)
+    )
+    assert await stage.nics() == {"a/4000": ["10.0.0.50"]}
+
+
+async def test_a_vm_keeps_its_record_over_a_move_between_vcenters(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    there = Teller(VC2, epoch=2)
+    await stage.tell(there.portgroup("pg-9"))
+    await stage.command(cmd.SubnetSetWire(subnet="prod", wire="pg-9", policy="pin"))
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    await stage.told()
+    arrived = there.vm("a", "pg-9", moid="vm-1")
+    await stage.tell(arrived)
+    (moved,) = await stage.told()
+    assert (moved.type, moved.data.nic.vcenter, moved.data.before.vcenter) == ("nic.updated", VC2, VC1)
+    assert moved.data.nic.wire == wire("pg-9", VC2)
+    left = Teller(VC1, epoch=3)
+    await stage.tell(left.gone("a"))
+    assert await stage.types() == []
+    assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
+    await stage.tell(there.guest("a", "10.0.0.5", moid="vm-1"))
+    assert await stage.types() == []
+    await stage.tell(there.gone("a", moid="vm-1"))
+    assert await stage.types() == ["nic.released"]
+
+
+async def test_g1_the_database_refuses_a_second_holder(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await pool.execute(
+            """
+            INSERT INTO ipam.address (scope_id, address, holder_kind, holder_id, since)
+            VALUES ($1, '10.0.0.5', 'nic', $2, $3)
+            """,
+            SCOPE,
+            uuid4(),
+            START,
+        )
