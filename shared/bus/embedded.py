@@ -8,7 +8,7 @@ locks, LISTEN): a pooler in transaction mode between it and the database breaks 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -30,6 +30,8 @@ from shared.store.pool import Pool, open_pool
 log = structlog.get_logger(__name__)
 
 SWEEP_EVERY = timedelta(minutes=1)
+CLEAR_UP_EVERY = timedelta(seconds=1)
+"""How long a killed process's deliveries wait at most: nobody can tell us that it died."""
 CONNECTIONS = 4
 
 
@@ -69,7 +71,10 @@ class EmbeddedBus:
         self._exchange = EXCHANGE
         self._closed = False
         self._requests = Requests(lambda: self._temporary((), 1000), self.publish)
-        self._sweeping = asyncio.create_task(self._sweep())
+        self._upkeep = (
+            asyncio.create_task(_every(SWEEP_EVERY, self._sweep)),
+            asyncio.create_task(_every(CLEAR_UP_EVERY, self._clear_up)),
+        )
 
     async def session(self) -> Session:
         """This process's registration, made again when the last one was lost. Raises `BusLost`."""
@@ -137,8 +142,9 @@ class EmbeddedBus:
             return
         await self._requests.close()
         self._closed = True
-        self._sweeping.cancel()
-        await asyncio.gather(self._sweeping, return_exceptions=True)
+        for task in self._upkeep:
+            task.cancel()
+        await asyncio.gather(*self._upkeep, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
         for pool in (self._pool, self._quick):
@@ -194,10 +200,17 @@ class EmbeddedBus:
         return stored
 
     async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_EVERY.total_seconds())
-            try:
-                if removed := await sweep(self._pool):
-                    log.debug("bus_swept", removed=removed)
-            except TransientError as error:
-                log.info("bus_sweep_put_off", reason=str(error))
+        if removed := await sweep(self._pool):
+            log.debug("bus_swept", removed=removed)
+
+    async def _clear_up(self) -> None:
+        await clear_up_after_the_dead(self._pool, self._publisher)
+
+
+async def _every(pause: timedelta, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(pause.total_seconds())
+        try:
+            await work()
+        except TransientError as error:
+            log.debug("bus_upkeep_put_off", reason=str(error))

@@ -17,8 +17,8 @@ from shared.bus.unsettled import Unsettled
 from shared.events.topology import DEAD_LETTER_EXCHANGE
 from shared.store.pool import Pool
 
-POLL_SECONDS = 1.0
-"""How long a killed process's deliveries wait at most: nobody can tell us that it died."""
+POLL_SECONDS = 5.0
+"""How long a consumer sleeps at most without news; news normally wakes it at once."""
 
 # By ctid, so that the planner can't mistake a queue that just filled up for the empty one it has seen last.
 # The lock on the consumer's row keeps the clearing-up from overlooking what is being taken.
@@ -103,8 +103,8 @@ class EmbeddedConsumer:
             while not self._fetched:
                 news.clear()
                 await self._fetch(limit)
-                if not self._fetched and not await self._news_or_settled(news, POLL_SECONDS):
-                    await clear_up_after_the_dead(self._pool, self._publisher)
+                if not self._fetched:
+                    await self._news_or_settled(news, POLL_SECONDS)
             deadline = loop.time() + linger.total_seconds()
             while len(self._fetched) < limit and (left := deadline - loop.time()) > 0:
                 had = len(self._fetched)
