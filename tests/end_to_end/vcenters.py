@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from pyVim.connect import Disconnect, SmartConnect
-from pyVmomi import vim
+from pyVim import connect
+from pyVmomi import vim as pyvmomi_vim
+
+# pyVmomi is typed only in part: as a stranger's client it may stay untyped here.
+vim: Any = pyvmomi_vim
+pyvim: Any = connect
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class _OverTheApi:
 
     def _connect(self) -> Any:
         parts = urlsplit(self.url)
-        return SmartConnect(
+        return pyvim.SmartConnect(
             protocol=parts.scheme,
             host=parts.hostname,
             port=parts.port,
@@ -74,7 +78,7 @@ class _OverTheApi:
             found = [_machine_of(vm) for vm in view.view]
             return [machine for machine in found if machine is not None]
         finally:
-            Disconnect(instance)
+            pyvim.Disconnect(instance)
 
     def _destroy(self, machine: Machine) -> None:
         instance = self._connect()
@@ -84,7 +88,7 @@ class _OverTheApi:
                 _finish(vm.PowerOffVM_Task())
             _finish(vm.Destroy_Task())
         finally:
-            Disconnect(instance)
+            pyvim.Disconnect(instance)
 
 
 def _machine_of(vm: Any) -> Machine | None:
@@ -92,8 +96,9 @@ def _machine_of(vm: Any) -> Machine | None:
         return None
     for device in vm.config.hardware.device:
         if isinstance(device, vim.vm.device.VirtualEthernetCard):
-            port = getattr(device.backing, "port", None)
-            network = port.portgroupKey if port else device.backing.network._moId
+            backing: Any = device.backing
+            port = getattr(backing, "port", None)
+            network = port.portgroupKey if port else backing.network._moId
             return Machine(vm._moId, vm.name, network, device.key)
     return None
 
@@ -123,7 +128,7 @@ class VcsimHands(_OverTheApi):
             config = [vim.option.OptionValue(key=key, value=value) for key, value in entries.items()]
             _finish(vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=config)))
         finally:
-            Disconnect(instance)
+            pyvim.Disconnect(instance)
 
 
 class SimulatorHands(_OverTheApi):
