@@ -8,14 +8,15 @@ from typing import TypeVar
 
 import stamina
 import structlog
-from shared.runtime.publishing import message_of
 
 from services.collector.domain.stamp import Stamp
 from services.collector.metrics import FACTS
 from shared.bus.port import Bus, Message, PublishFailed, Unroutable
 from shared.events.base import Fact
+from shared.events.codec import Unreadable
 from shared.events.envelope import event_id, wrap
 from shared.runtime.errors import TransientError
+from shared.runtime.publishing import message_of
 
 F = TypeVar("F", bound=Fact)
 log = structlog.get_logger(__name__)
@@ -34,7 +35,7 @@ class Outgoing:
         """Return when the bus has confirmed all, however long that takes. `at`: when they were observed."""
         if not facts:
             return
-        rest = [self._message(fact, at) for fact in facts]
+        rest = [message for fact in facts if (message := self._message(fact, at)) is not None]
         async for attempt in stamina.retry_context(
             on=(TransientError, Unroutable), attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0
         ):
@@ -55,17 +56,21 @@ class Outgoing:
             raise
         return []
 
-    def _message(self, fact: Fact, at: datetime) -> Message:
+    def _message(self, fact: Fact, at: datetime) -> Message | None:
         self._sequence += 1
         numbered = fact.model_copy(update={"sequence": self._sequence})
-        return message_of(
-            wrap(
-                numbered,
-                source="collector",
-                time=at,
-                id=event_id(numbered, self.stamp.vcenter, self.stamp.epoch, self._sequence),
-            )
+        envelope = wrap(
+            numbered,
+            source="collector",
+            time=at,
+            id=event_id(numbered, self.stamp.vcenter, self.stamp.epoch, self._sequence),
         )
+        try:
+            return message_of(envelope)
+        except Unreadable as error:
+            # Too large for anybody to read. The rest must not wait for it (G8).
+            log.warning("fact not published", vcenter=self._name, reason=error.reason, detail=error.detail)
+            return None
 
 
 def about_vcenter(model: Callable[..., F], stamp: Stamp, name: str, **fields: object) -> F:

@@ -20,7 +20,7 @@ from shared.store.connection import WriteConflict
 from shared.store.pool import Connection, Pool, transaction
 
 CHANNEL = "patchbay_collector_registry"
-State = Literal["new", "standby", "connecting", "snapshot", "held", "watching", "lost", "paused", "stopped"]
+State = Literal["new", "connecting", "snapshot", "held", "watching", "lost", "paused", "stopped"]
 
 _COLUMNS = """
     v.id, v.name, v.url, v.user_ref, v.password_ref, v.tls, v.tls_detail, v.scope, v.instance_uuid, v.paused,
@@ -189,6 +189,15 @@ async def bind_identity(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> UU
             hint=f"remove one of them: patchbay vcenter remove {vcenter.name}",
         ) from None
     return bound or instance_uuid
+
+
+async def identity_of(pool: Pool, vcenter: Vcenter) -> UUID | None:
+    """Who answered at the first login; None before that, and when it is not registered any more."""
+    async with transaction(pool, readonly=True) as connection:
+        found: UUID | None = await connection.fetchval(
+            "SELECT instance_uuid FROM collector.vcenter WHERE id = $1", vcenter.id
+        )
+    return found
 
 
 async def set_state(pool: Pool, vcenter: Vcenter, state: State, detail: str = "") -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
 from shared.runtime.settings import CoreSettings
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -41,6 +42,20 @@ class CollectorSettings(BaseModel):
     lock_poll_seconds: Seconds = 2
     skew_warning_seconds: Seconds = 30
     """Difference between a vCenter's clock and ours that is worth a warning."""
+
+    @property
+    def wait_seconds(self) -> int:
+        """How long a question for changes stays open: no longer than until a heartbeat is owed."""
+        return max(1, min(self.max_wait_seconds, int(self.heartbeat_seconds)))
+
+    @model_validator(mode="after")
+    def _silence_is_shorter_than_patience(self) -> Self:
+        if self.bytes_timeout_seconds <= self.wait_seconds:
+            raise ValueError(
+                f"bytes_timeout_seconds ({self.bytes_timeout_seconds:g}) has to be longer than vCenter may "
+                f"stay silent ({self.wait_seconds} s: the lesser of max_wait_seconds and heartbeat_seconds)"
+            )
+        return self
 
 
 class Settings(CoreSettings):

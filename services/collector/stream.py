@@ -6,25 +6,26 @@ guarantee (G2): remember, publish, get the confirmation, and only then ask on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from time import monotonic
 
 import structlog
 
 from services.collector import metrics, registry
-from services.collector.domain.brake import BrakeRule, Sweep, decide
+from services.collector.domain.brake import BrakeRule
 from services.collector.domain.changes import Page
-from services.collector.domain.mirror import Mirror
-from services.collector.domain.removals import removed
-from services.collector.domain.sight import judge_leaves, judge_signs, judge_snapshot
+from services.collector.domain.departures import Departures
+from services.collector.domain.mirror import Mirror, News
+from services.collector.domain.sight import judge_signs, judge_snapshot
 from services.collector.domain.stamp import UNNUMBERED
-from services.collector.known import KnownObjects, Names
+from services.collector.known import KnownObjects
 from services.collector.orders import Orders
 from services.collector.outgoing import Outgoing, about_vcenter
 from services.collector.settings import CollectorSettings
+from services.collector.sweeping import Sweeper
 from services.collector.vsphere.session import Session
-from shared.events.inventory import KINDS, Kind, SnapshotCompleted, SnapshotHeld, SnapshotStarted
+from shared.events.inventory import SnapshotStarted
 from shared.events.vcenter import VcenterConnected, VcenterHeartbeat
 from shared.store.pool import Pool
 
@@ -43,6 +44,7 @@ class Stream:
         orders: Orders,
         settings: CollectorSettings,
     ) -> None:
+        rule = BrakeRule(settings.brake_percent, settings.brake_minimum)
         self._session = session
         self._pool = pool
         self._outgoing = outgoing
@@ -51,150 +53,77 @@ class Stream:
         self._stamp = outgoing.stamp
         self._name = orders.vcenter.name
         self._mirror = Mirror(self._stamp)
+        self._departures = Departures(rule)
         self._known = KnownObjects(pool, self._stamp.vcenter, self._stamp.epoch)
-        self._rule = BrakeRule(settings.brake_percent, settings.brake_minimum)
-        self._begun = monotonic()
+        self._sweeper = Sweeper(
+            pool=pool, known=self._known, outgoing=outgoing, orders=orders, settings=settings, rule=rule
+        )
         self.complete = False
         """Whether the full read is done."""
-        self._recheck_at: float | None = None
+        self._begun = monotonic()
         self._lag = 0.0
         self._beaten_at = 0.0
+        self._unread: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """The epoch, from its first fact on."""
-        now = datetime.now(UTC)
-        connected = about_vcenter(
-            VcenterConnected, self._stamp, self._name, product=self._session.about.product
-        )
-        await self._outgoing.publish([connected, SnapshotStarted(**self._order())], now)
-        await registry.set_state(self._pool, self._orders.vcenter, "snapshot")
+        await self._announce()
         await self._session.watch()
-        version = ""
-        while not self._second_look_due():
+        if self._session.unsupported:
+            log.info("properties unknown there", vcenter=self._name, paths=sorted(self._session.unsupported))
+        version, more = "", False
+        while not self._sweeper.second_look_due:
             page = await self._session.next_page(
-                version, wait_seconds=self._wait_seconds(), objects=self._settings.page_objects
+                version, wait_seconds=self._settings.wait_seconds, objects=self._settings.page_objects
             )
+            current_to = page.received_at if page is not None else datetime.now(UTC)
             if page is None:
                 await self._session.probe()
             else:
                 await self._digest(page)
-                version = page.version
-            if not self.complete and (page is None or not page.truncated):
-                await self._end_snapshot()
-            elif self._recheck_at is not None and self._orders.vcenter.brake_released:
-                await self._sweep()
-            if self.complete and (page is None or not page.truncated):
-                await self._beat(page.received_at if page is not None else datetime.now(UTC))
+                version, more = page.version, page.truncated
+            if not more:
+                await self._settle(current_to)
 
-    def _wait_seconds(self) -> int:
-        """How long to wait for changes: a heartbeat is owed when the answer comes."""
-        if not self.complete:
-            return 1
-        return max(1, min(self._settings.max_wait_seconds, int(self._settings.heartbeat_seconds)))
-
-    def _second_look_due(self) -> bool:
-        return self._recheck_at is not None and monotonic() >= self._recheck_at
+    async def _announce(self) -> None:
+        connected = about_vcenter(
+            VcenterConnected, self._stamp, self._name, product=self._session.about.product
+        )
+        started = SnapshotStarted(vcenter=self._stamp.vcenter, epoch=self._stamp.epoch, sequence=UNNUMBERED)
+        await self._outgoing.publish([connected, started], datetime.now(UTC))
+        await registry.set_state(self._pool, self._orders.vcenter, "snapshot")
 
     async def _digest(self, page: Page) -> None:
+        """Publish what a page says; removals only with the last page of an answer."""
         began = monotonic()
-        self._judge(page)
-        self._mirror.apply(page.changes)
-        news = list(self._mirror.news())
-        await self._known.remember(news)
-        await self._outgoing.publish([item.fact for item in news], page.received_at)
-        await self._known.forget((item.kind, item.moid) for item in news if item.gone)
-        self._lag = monotonic() - began
-        self._count()
-
-    def _judge(self, page: Page) -> None:
         lost = judge_signs(page.signs)
-        if lost is None and self.complete:
-            leaves: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-            for change in page.changes:
-                if change.action == "leave" and change.kind != "place":
-                    leaves[change.kind] += 1
-            lost = judge_leaves(leaves, self._mirror.counts(), self._rule)
         if lost is not None:
             raise lost
+        self._mirror.apply(page.changes)
+        news = self._departures.sift(list(self._mirror.news()), self._mirror)
+        if not page.truncated:
+            news += self._departures.take()
+        await self._publish(news, page.received_at)
+        self._lag = monotonic() - began
+        self._report(page)
 
-    def _count(self) -> None:
-        metrics.PAGES.labels(self._name).inc()
-        metrics.LAG.labels(self._name).set(self._lag)
-        for reason, times in self._mirror.suppressed.items():
-            metrics.SUPPRESSED.labels(self._name, reason).inc(times)
-        self._mirror.suppressed.clear()
-        for kind, number in self._mirror.counts().items():
-            metrics.OBJECTS.labels(self._name, kind).set(number)
+    async def _publish(self, news: Sequence[News], at: datetime) -> None:
+        await self._known.remember(news)
+        await self._outgoing.publish([item.fact for item in news], at)
+        await self._known.forget((item.kind, item.moid) for item in news if item.gone)
 
-    async def _end_snapshot(self) -> None:
-        lost = judge_snapshot(self._mirror.counts(), await self._known.counts())
-        if lost is not None:
-            raise lost
-        self.complete = True
-        metrics.SNAPSHOT.labels(self._name).observe(monotonic() - self._begun)
-        await self._sweep()
-
-    async def _missing(self) -> dict[Kind, Names]:
-        """What is known and was not published in this epoch, nor is there unreadably."""
-        unseen = await self._known.unseen()
-        for kind in KINDS:
-            present = self._mirror.present(kind)
-            unseen[kind] = {moid: name for moid, name in unseen[kind].items() if moid not in present}
-        return unseen
-
-    async def _sweep(self) -> None:
-        now = datetime.now(UTC)
-        missing = await self._missing()
-        # Read now: what the orders last heard may be a release that an earlier sweep has used up.
-        released = await registry.is_brake_released(self._pool, self._orders.vcenter)
-        known = await self._known.counts()
-        held = await self._known.held_since(now - timedelta(seconds=self._settings.brake_recheck_seconds))
-        verdict = decide(
-            known=known,
-            missing={kind: frozenset(missing[kind]) for kind in KINDS},
-            confirmed={kind: frozenset(held[kind]) for kind in KINDS},
-            rule=self._rule,
-            released=released,
-        )
-        gone = [(kind, moid) for kind in KINDS for moid in sorted(verdict.remove[kind])]
-        await self._outgoing.publish(
-            [removed(self._stamp, kind, moid, missing[kind][moid], how="sweep") for kind, moid in gone], now
-        )
-        await self._known.forget(gone)
-        if any(verdict.hold.values()):
-            await self._hold(known, verdict, now)
-        else:
-            await self._finish({kind: len(verdict.remove[kind]) for kind in KINDS}, now)
-
-    async def _hold(self, known: Mapping[Kind, int], verdict: Sweep, now: datetime) -> None:
-        await self._known.hold(verdict.hold, now)
-        self._recheck_at = monotonic() + self._settings.brake_recheck_seconds
-        missing = {kind: len(moids) for kind, moids in verdict.hold.items()}
-        release = (
-            f"look whether these objects are really gone, then: patchbay vcenter release-brake {self._name}; "
-            f"what a second snapshot in {self._settings.brake_recheck_seconds:g} s lacks too is removed"
-        )
-        fact = SnapshotHeld(
-            **self._order(),
-            known=dict(known),
-            missing=missing,
-            limit_percent=self._rule.percent,
-            release=release,
-        )
-        await self._outgoing.publish([fact], now)
-        vcenter = self._orders.vcenter
-        await registry.set_held(self._pool, vcenter, {kind: n for kind, n in missing.items() if n})
-        await registry.set_state(self._pool, vcenter, "held", release)
-        log.warning("sweep held", vcenter=self._name, missing=missing)
-
-    async def _finish(self, swept: dict[Kind, int], now: datetime) -> None:
-        counts = self._mirror.counts()
-        await self._outgoing.publish([SnapshotCompleted(**self._order(), counts=counts, swept=swept)], now)
-        self._recheck_at = None
-        vcenter = self._orders.vcenter
-        await registry.set_held(self._pool, vcenter, None)
-        await registry.set_state(self._pool, vcenter, "watching")
-        log.info("snapshot completed", vcenter=self._name, counts=counts, swept=swept)
+    async def _settle(self, current_to: datetime) -> None:
+        """Nothing is left unsaid up to `current_to`: the first time, that ends the snapshot."""
+        if not self.complete:
+            lost = judge_snapshot(self._mirror.counts(), await self._known.counts())
+            if lost is not None:
+                raise lost
+            self.complete = True
+            metrics.SNAPSHOT.labels(self._name).observe(monotonic() - self._begun)
+            await self._sweeper.sweep(self._mirror)
+        elif self._sweeper.release_due:
+            await self._sweeper.sweep(self._mirror)
+        await self._beat(current_to)
 
     async def _beat(self, current_to: datetime) -> None:
         if monotonic() - self._beaten_at < self._settings.heartbeat_seconds * 0.9:
@@ -205,5 +134,18 @@ class Stream:
         )
         await self._outgoing.publish([beat], current_to)
 
-    def _order(self) -> dict[str, object]:
-        return {"vcenter": self._stamp.vcenter, "epoch": self._stamp.epoch, "sequence": UNNUMBERED}
+    def _report(self, page: Page) -> None:
+        """Metrics, and a word once about what can't be understood."""
+        metrics.PAGES.labels(self._name).inc()
+        metrics.LAG.labels(self._name).set(self._lag)
+        for reason, times in self._mirror.suppressed.items():
+            metrics.SUPPRESSED.labels(self._name, reason).inc(times)
+        self._mirror.suppressed.clear()
+        for kind, number in self._mirror.counts().items():
+            metrics.OBJECTS.labels(self._name, kind).set(number)
+        for (kind, moid), reason in self._mirror.invalid.items():
+            log.error("object not told", vcenter=self._name, kind=kind, moid=moid, reason=reason)
+        self._mirror.invalid.clear()
+        if page.unread - self._unread:
+            log.error("values not understood", vcenter=self._name, paths=sorted(page.unread - self._unread))
+            self._unread |= page.unread

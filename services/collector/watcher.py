@@ -70,7 +70,6 @@ class Watcher:
     async def _watch_alone(self) -> None:
         """Hold the vCenter's lock, and log in again and again."""
         vcenter = self._orders.begin()
-        await registry.set_state(self._pool, vcenter, "standby")
         async with AsyncExitStack() as stack:
             lock = only_one(self._database_url, vcenter.id, poll_seconds=self._settings.lock_poll_seconds)
             try:
@@ -154,11 +153,11 @@ class Watcher:
     async def _tell(self, vcenter: Vcenter, lost: SightLost) -> None:
         if self._outgoing is None:
             # Nothing of this process was published yet: only a new epoch is sure to be newer than all before.
-            current = await registry.get(self._pool, vcenter.id)
-            if current.instance_uuid is None:
+            identity = await registry.identity_of(self._pool, vcenter)
+            if identity is None:
                 return
-            epoch = await registry.begin_epoch(self._pool, current, current.instance_uuid)
-            self._outgoing = Outgoing(self._bus, Stamp(current.instance_uuid, epoch), vcenter.name)
+            epoch = await registry.begin_epoch(self._pool, vcenter, identity)
+            self._outgoing = Outgoing(self._bus, Stamp(identity, epoch), vcenter.name)
         fact = about_vcenter(
             VcenterLost, self._outgoing.stamp, vcenter.name, cause=lost.cause, detail=lost.detail
         )

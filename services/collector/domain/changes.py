@@ -51,3 +51,5 @@ class Page:
     changes: tuple[Change, ...]
     signs: Signs
     received_at: datetime
+    unread: frozenset[str] = frozenset()
+    """Property paths with a value that could not be understood, as "Type.path"; it was stepped over."""

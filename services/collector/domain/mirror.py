@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias, cast
 
+from pydantic import ValidationError
+
 from services.collector.domain.changes import Change
 from services.collector.domain.geography import Geography
 from services.collector.domain.guests import guest_addresses_changed
@@ -56,6 +58,8 @@ class Mirror:
 
     def __init__(self, stamp: Stamp) -> None:
         self.suppressed: Counter[str] = Counter()
+        self.invalid: dict[tuple[Kind, str], str] = {}
+        """What keeps an object from being told, for the log; whoever logs it empties it."""
         self._stamp = stamp
         self._geography = Geography()
         self._hosts: dict[str, Host] = {}
@@ -74,7 +78,7 @@ class Mirror:
 
     def counts(self) -> dict[Kind, int]:
         """Objects present, by kind."""
-        return {kind: len(self.present(kind)) for kind in KINDS}
+        return {kind: len(self._states(kind)) + len(self._unreadable[kind]) for kind in KINDS}
 
     def present(self, kind: Kind) -> set[str]:
         """Managed object ids of the objects of a kind, those that nothing was readable of included."""
@@ -104,7 +108,12 @@ class Mirror:
         for kind, tell in tellers.items():
             dirty, self._dirty[kind] = self._dirty[kind], {}
             for moid in dirty:
-                yield from tell(moid)
+                try:
+                    yield from tell(moid)
+                except ValidationError as error:
+                    # One object that fits no fact keeps none of the others from being told (G8).
+                    self.suppressed["invalid"] += 1
+                    self.invalid[kind, moid] = str(error)
         left, self._left = self._left, {}
         for (kind, moid), name in left.items():
             yield News(kind, moid, name, removed(self._stamp, kind, moid, name, how="observed"), gone=True)
@@ -120,6 +129,8 @@ class Mirror:
         self._moved |= _assign(place, change.fields)
 
     def _apply_leave(self, kind: Kind, moid: str) -> None:
+        # What referred to it is not told anew: vSphere lets nothing go that is in use, so this is sooner a
+        # view going blind, and then the rest had better keep its last word (G4).
         self._dirty[kind].pop(moid, None)
         there = moid in self._states(kind) or moid in self._unreadable[kind]
         self._unreadable[kind].discard(moid)
@@ -220,12 +231,14 @@ class Mirror:
         datacenter = self._datacenter_of_host.get(vm.host) if vm.host else None
         fact = vm_changed(self._stamp, vm, datacenter=datacenter, moid_of_key=self._moid_of_key)
         told = list(self._new("vm", moid, vm.name, fact))
-        if not vm.template:
-            guest = guest_addresses_changed(self._stamp, vm)
-            told.extend(self._new("vm", moid, vm.name, guest.fact, topic="guest"))
-            if not told:
-                self.suppressed[next(iter(guest.ignored), "unchanged")] += 1
         yield from told
+        if vm.template:
+            return
+        guest = guest_addresses_changed(self._stamp, vm)
+        heard = list(self._new("vm", moid, vm.name, guest.fact, topic="guest"))
+        yield from heard
+        if not told and not heard:
+            self.suppressed[next(iter(guest.ignored), "unchanged")] += 1
 
     def _new(self, kind: Kind, moid: str, name: str | None, fact: Fact, topic: str = "") -> Iterator[News]:
         apart = _NO_CHANGE_OF_HOST if kind == "host" else _NO_CHANGE

@@ -18,6 +18,7 @@ class _Tally:
     """Counts of `Signs` while they grow."""
 
     def __init__(self) -> None:
+        self.unread: set[str] = set()
         self.answered = self.blind = self.not_authenticated = self.essentials = self.hollow = 0
 
     def signs(self) -> Signs:
@@ -41,6 +42,7 @@ def read_page(update_set: Any, received_at: datetime | None = None) -> Page:
         changes=tuple(changes),
         signs=tally.signs(),
         received_at=received_at or datetime.now(UTC),
+        unread=frozenset(tally.unread),
     )
 
 
@@ -58,7 +60,11 @@ def _change(entry: Any, watched: Watched, tally: _Tally) -> Change:
         if field.essential and value is not None:
             tally.essentials += 1
             tally.hollow += not len(value)
-        fields[field.name] = None if value is None else field.convert(value)
+        try:
+            fields[field.name] = None if value is None else field.convert(value)
+        except (AttributeError, TypeError, ValueError, LookupError):
+            # Of a shape nobody has seen: worth a field, not a vCenter. The old value stays.
+            tally.unread.add(f"{entry.obj._wsdlName}.{change.name}")
     _judge_object(entry, tally)
     return Change(action, watched.kind, moid, watched.type, fields)
 

@@ -65,11 +65,12 @@ async def test_g4_a_restart_is_no_second_snapshot(bench: Bench, sim: RunningSimu
     assert bench.observer.of(VmRemoved) == []
 
 
+@pytest.mark.parametrize("page_objects", [3, 100], ids=["page by page", "in one page"])
 async def test_g4_many_leaving_at_once_are_believed_only_after_a_second_look(
-    bench: Bench, sim: RunningSimulator
+    bench: Bench, sim: RunningSimulator, page_objects: int
 ) -> None:
     await bench.register(sim)
-    async with bench.collector():
+    async with bench.collector(QUICK.model_copy(update={"page_objects": page_objects})):
         await bench.observer.first(VcenterHeartbeat)
         seen = bench.observer.seen
         for moid in sorted(sim.world.machines)[:20]:
