@@ -104,7 +104,8 @@ async def read_witnesses(conn: Connection, subnets: Mapping[Pair, SubnetView]) -
         SELECT k.subnet, s.wire_id, s.vm_id, coalesce(v.name, s.moid) AS vm_name, s.port_id, p.mac,
                s.device_key, host(s.address) AS address, s.prefix, host(s.gateway) AS gateway, s.first_seen,
                coalesce(s.ended_at, g.observed_at, s.first_seen) AS last_seen, s.live
-        FROM unnest($1::uuid[], $2::uuid[], $3::inet[], $4::inet[]) AS k (subnet, wire, low, high)
+        FROM unnest($1::uuid[], $2::uuid[], $3::inet[], $4::inet[])
+            AS k (subnet, wire, low, high)
         JOIN inventory.sighting s ON s.wire_id = k.wire AND s.address BETWEEN k.low AND k.high
         LEFT JOIN inventory.vm v USING (vcenter_id, moid)
         LEFT JOIN inventory.guest g USING (vcenter_id, moid)
@@ -135,7 +136,7 @@ async def _pairs(
     conn: Connection, glimpses: Iterable[Glimpse], scope_of: Mapping[UUID, UUID], default: UUID
 ) -> dict[Pair, tuple[SubnetView, datetime]]:
     """Subnets seen from wires that are not their default one, and the earliest of the new sightings."""
-    glimpses = list(glimpses)
+    glimpses = await _unexplained(conn, list(glimpses))
     if not glimpses:
         return {}
     scopes = {scope_of.get(g.vcenter, default) for g in glimpses}
@@ -149,6 +150,15 @@ async def _pairs(
         earliest = min(glimpse.first_seen, pairs[pair][1]) if pair in pairs else glimpse.first_seen
         pairs[pair] = (subnet, earliest)
     return pairs
+
+
+async def _unexplained(conn: Connection, glimpses: list[Glimpse]) -> list[Glimpse]:
+    """Without those that a subnet created on their own wire explains: most, and no evidence of anything."""
+    if not glimpses:
+        return []
+    on_wire = await read_on_wires(conn, {g.wire for g in glimpses})
+    own = {w: [(s, r) for s, r in found if r == "default"] for w, found in on_wire.items()}
+    return [g for g in glimpses if match(g.address, 0, True, own.get(g.wire, ()), None).subnet is None]
 
 
 async def _undecided(

@@ -12,7 +12,7 @@ from asyncpg import Record
 from services.allocator.batch import Dirty
 from services.allocator.domain.history import UNKNOWN_WIRE
 from services.allocator.domain.identity import Place, home_of, void_before
-from services.allocator.domain.matching import SubnetView
+from services.allocator.domain.matching import Role, SubnetView, match
 from services.allocator.domain.records import Bound, NicRecord, PortView
 from services.allocator.domain.settlement import Case, Held, SeenOn, Spot, Stated
 from services.allocator.views import (
@@ -106,19 +106,20 @@ async def read(
         SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.port_id,
                s.since, s.ended_at, s.live
         FROM inventory.sighting s
-        WHERE s.address = ANY ($1::inet[]) AND s.vm_id IS NOT NULL
+        WHERE s.address = ANY ($1::text[]::inet[]) AND s.vm_id IS NOT NULL
         """,
         asked,
     )
     records = await _read_records(conn, asked, dirty_ports)
     unmatched = await conn.fetch(
-        "SELECT *, host(address) AS text FROM inventory.unmatched WHERE address = ANY ($1::inet[])", asked
+        "SELECT *, host(address) AS text FROM inventory.unmatched WHERE address = ANY ($1::text[]::inet[])",
+        asked,
     )
     claiming = {s["port_id"] for s in sightings if s["live"]} | dirty_ports | records.keys()
     statements = await conn.fetch(
         """
         SELECT *, host(address) AS text FROM inventory.statement
-        WHERE address = ANY ($1::inet[]) OR port_id = ANY ($2::uuid[])
+        WHERE address = ANY ($1::text[]::inet[]) OR port_id = ANY ($2::uuid[])
         """,
         asked,
         list(claiming),
@@ -133,14 +134,15 @@ async def read(
     vcenters = {s["vcenter_id"] for s in sightings} | {p.vcenter for p in ports.values()}
     vcenters |= {home["vcenter_id"] for home in homes.values()}
     scopes = {vcenter: scope_of.get(vcenter, default) for vcenter in vcenters}
-    containing = await read_containing(conn, set(scopes.values()) | {default}, asked)
+    seen = _seen(sightings, ports, homes)
+    containing = await read_containing(conn, set(scopes.values()) | {default}, unexplained(seen, on_wire))
     subnets = {s.id: s for found in on_wire.values() for s, _ in found}
     subnets |= {s.id: s for s in containing.values()}
     subnets |= await read_subnets(conn, {s["subnet_id"] for s in statements} - subnets.keys())
     names = await read_wires(conn, wires | {s.default_wire for s in subnets.values()})
     case = Case(
         addresses=addresses,
-        seen=_seen(sightings, ports, homes),
+        seen=seen,
         stated=_stated(statements, addresses, subnets, ports, places),
         fixed=_fixed(statements, ports, places),
         known_wires={w.id for w in names.values() if w.usable},
@@ -150,7 +152,8 @@ async def read(
         ledger=await _read_ledger(conn, asked),
     )
     conflicts = await conn.fetch(
-        "SELECT *, host(address) AS text FROM inventory.conflict WHERE address = ANY ($1::inet[])", asked
+        "SELECT *, host(address) AS text FROM inventory.conflict WHERE address = ANY ($1::text[]::inet[])",
+        asked,
     )
     return Docket(
         case=case,
@@ -165,13 +168,24 @@ async def read(
     )
 
 
+def unexplained(seen: Iterable[SeenOn], on_wire: Mapping[UUID, list[tuple[SubnetView, Role]]]) -> set[str]:
+    """Addresses that no subnet of their own wire explains: only for these other wires matter."""
+    return {
+        s.address
+        for s in seen
+        if match(s.address, s.device_key, True, on_wire.get(s.wire, ()), None).subnet is None
+    }
+
+
 async def _read_records(conn: Connection, addresses: list[str], ports: set[UUID]) -> dict[UUID, NicRecord]:
     rows = await conn.fetch(
         """
         SELECT n.*, host(a.address) AS address, a.scope_id, a.subnet_id, a.source, a.since AS bound_since
         FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id
-        WHERE n.port_id = ANY ($1::uuid[])
-           OR n.id IN (SELECT nic_id FROM inventory.nic_address WHERE address = ANY ($2::inet[]))
+        WHERE n.id IN (
+            SELECT id FROM inventory.nic WHERE port_id = ANY ($1::uuid[])
+            UNION SELECT nic_id FROM inventory.nic_address WHERE address = ANY ($2::text[]::inet[])
+        )
         """,
         list(ports),
         addresses,
@@ -234,7 +248,7 @@ async def _read_ledger(conn: Connection, addresses: list[str]) -> dict[Spot, Hel
     rows = await conn.fetch(
         """
         SELECT scope_id, host(address) AS address, holder_kind, holder_id, since FROM ipam.address
-        WHERE address = ANY ($1::inet[])
+        WHERE address = ANY ($1::text[]::inet[])
         """,
         addresses,
     )

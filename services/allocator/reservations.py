@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from services.allocator.batch import Dirty, Occasion
-from services.allocator.tables import STATEMENT
 from shared.events.envelope import Envelope
 from shared.events.placement import VmCreateCancelled, VmCreateConfirmed, VmCreateExpired
 from shared.model.identifiers import port_id
@@ -17,7 +17,7 @@ async def apply_confirmations(
     conn: Connection, envelopes: Sequence[Envelope[VmCreateConfirmed]], occasion: Occasion
 ) -> Dirty:
     """Keep which port each reserved address now belongs to. The port itself may not be known yet."""
-    rows: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    stated: dict[tuple[UUID, str], tuple[Any, ...]] = {}
     dirty = Dirty()
     for envelope in envelopes:
         fact = envelope.data
@@ -25,26 +25,28 @@ async def apply_confirmations(
         for bound in fact.ports:
             port = port_id(fact.vm, bound.device_key)
             for placed in bound.addresses:
-                rows[port, placed.address] = (
-                    port, placed.address, "reservation", fact.vm, bound.device_key, placed.subnet,
-                    fact.reservation, fact.confirmed_at,
-                )  # fmt: skip
+                row = (fact.confirmed_at, fact.reservation, fact.vm, bound.device_key, placed.subnet)
+                stated[port, placed.address] = max(row, stated.get((port, placed.address), row))
                 dirty.addresses.add(placed.address)
                 dirty.ports.add(port)
-    if not rows:
-        return dirty
-    subnets = await conn.fetch(
-        "SELECT id, scope_id FROM ipam.subnet WHERE id = ANY ($1::uuid[])", [row[5] for row in rows.values()]
-    )
-    scopes = {row["id"]: row["scope_id"] for row in subnets}
-    await STATEMENT.insert_new(
-        conn,
-        [
-            (*row[:5], scopes[row[5]], row[5], row[6], None, row[7])
-            for row in rows.values()
-            if row[5] in scopes
-        ],
-    )
+    if stated:
+        # The newest word counts, also against what is stored: in any order, the same.
+        await conn.execute(
+            """
+            INSERT INTO inventory.statement AS t (
+                port_id, address, source, vm_id, device_key, scope_id, subnet_id, reservation, at
+            )
+            SELECT u.port, u.address::inet, 'reservation', u.vm, u.key, s.scope_id, s.id, u.reservation, u.at
+            FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::integer[],
+                        $7::uuid[]) AS u (port, address, at, reservation, vm, key, subnet)
+            JOIN ipam.subnet s ON s.id = u.subnet
+            ON CONFLICT (port_id, address, source) DO UPDATE SET
+                reservation = excluded.reservation, at = excluded.at, subnet_id = excluded.subnet_id,
+                scope_id = excluded.scope_id
+            WHERE (excluded.at, excluded.reservation) > (t.at, t.reservation)
+            """,
+            *map(list, zip(*((*key, *row) for key, row in stated.items()), strict=True)),
+        )
     return dirty
 
 

@@ -48,8 +48,7 @@ WIRE = Table(
         "state": JSON,
     },
 )
-VM = Table(
-    "inventory.vm",
+_VM_STANDING = (
     _PLACE
     | _ORDER
     | {
@@ -58,6 +57,14 @@ VM = Table(
         "gone_epoch": "bigint",
         "gone_sequence": "bigint",
         "gone_at": "timestamptz",
+    }
+)
+VM_STANDING = Table("inventory.vm", _VM_STANDING, keys=2)
+"""The part of a VM's row that a removal or a late fact changes."""
+VM = Table(
+    "inventory.vm",
+    _VM_STANDING
+    | {
         "vm_id": "uuid",
         "shadow": "boolean",
         "name": "text",

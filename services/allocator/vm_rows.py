@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,13 +15,16 @@ from services.allocator.domain.identity import Place
 from services.allocator.domain.newest import Standing, Told, newest
 from services.allocator.domain.records import PortView
 from services.allocator.objects import Key, standing_of
-from services.allocator.tables import PORT, VM
+from services.allocator.tables import PORT, VM, VM_STANDING
 from shared.events.inventory import VmChanged
 from shared.model.identifiers import nic_id, port_id, vm_id, wire_id
 from shared.model.ordering import BEFORE_ALL, Order
 from shared.store.pool import Connection
 
-_DESCRIBED = list(VM.columns)[list(VM.columns).index("vm_id") :]
+_READ = (
+    "v.vcenter_id, v.moid, v.epoch, v.sequence, v.told_epoch, v.told_sequence, v.observed_at, v.removed, "
+    "v.appeared_at, v.gone_epoch, v.gone_sequence, v.gone_at, v.vm_id, v.name, v.shadow"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,6 @@ class VmAt:
     vm: UUID | None = None
     name: str | None = None
     shadow: bool = False
-    stored: Record | None = None
 
     @property
     def place(self) -> Place:
@@ -47,43 +48,39 @@ class VmAt:
         )
 
     def row(self) -> tuple[Any, ...]:
-        """The values of the row."""
-        s = self.standing
-        head = (
-            *self.key, *s.order, *s.told, s.at, s.removed,
-            self.appeared_at, *self.gone, self.gone_at,
+        """The values of `VM_STANDING`, and with a new description those of `VM`."""
+        s, d = self.standing, self.standing.description
+        row = (
+            *self.key, *s.order, *s.told, s.at, s.removed, self.appeared_at, *self.gone, self.gone_at,
         )  # fmt: skip
-        d = s.description
         if d is None:
-            return head + _stored(self.stored)
+            return row
         return (
-            *head, self.vm, self.shadow, d.name, d.host, d.power, d.template, d.cpus, d.memory_mb,
+            *row, self.vm, self.shadow, d.name, d.host, d.power, d.template, d.cpus, d.memory_mb,
             d.reservation, d.model_dump_json(),
         )  # fmt: skip
 
-    def ports(self) -> list[PortView]:
-        """The devices that the newest description lists; read from the stored one when no newer was heard."""
-        d = self.standing.description
-        if d is None and self.stored is not None and self.stored["state"] is not None:
-            d = VmChanged.model_validate(self.stored["state"])
-        if d is None or self.vm is None:
-            return []
-        return [
-            PortView(
-                id=port_id(self.vm, port.key),
-                nic=nic_id(self.vm, port.key),
-                vm=self.vm,
-                vcenter=self.key[0],
-                vm_moid=self.key[1],
-                vm_name=d.name,
-                device_key=port.key,
-                label=port.label,
-                mac=port.mac,
-                wire=UNKNOWN_WIRE if port.network is None else wire_id(self.key[0], port.network),
-                connected=port.connected,
-            )
-            for port in d.ports
-        ]
+
+def ports_of(vm: VmAt, description: VmChanged | None) -> list[PortView]:
+    """The devices that `description` of `vm` lists."""
+    if description is None or vm.vm is None:
+        return []
+    return [
+        PortView(
+            id=port_id(vm.vm, port.key),
+            nic=nic_id(vm.vm, port.key),
+            vm=vm.vm,
+            vcenter=vm.key[0],
+            vm_moid=vm.key[1],
+            vm_name=description.name,
+            device_key=port.key,
+            label=port.label,
+            mac=port.mac,
+            wire=UNKNOWN_WIRE if port.network is None else wire_id(vm.key[0], port.network),
+            connected=port.connected,
+        )
+        for port in description.ports
+    ]
 
 
 def learn(vm: VmAt, facts: Sequence[Told[VmChanged]]) -> VmAt:
@@ -117,7 +114,7 @@ async def read_places(conn: Connection, keys: Iterable[Key]) -> dict[Key, VmAt]:
     """The VMs at these places; those not known yet with nothing known."""
     asked = list(keys)
     rows = await conn.fetch(
-        "SELECT v.* FROM inventory.vm v "
+        f"SELECT {_READ} FROM inventory.vm v "  # noqa: S608
         "JOIN unnest($1::uuid[], $2::text[]) AS k (vcenter_id, moid) USING (vcenter_id, moid)",
         [key[0] for key in asked],
         [key[1] for key in asked],
@@ -127,8 +124,35 @@ async def read_places(conn: Connection, keys: Iterable[Key]) -> dict[Key, VmAt]:
 
 async def read_same_vms(conn: Connection, vms: Iterable[UUID]) -> dict[Key, VmAt]:
     """Every place at which these VMs are, or were."""
-    rows = await conn.fetch("SELECT v.* FROM inventory.vm v WHERE vm_id = ANY ($1::uuid[])", list(vms))
+    rows = await conn.fetch(
+        f"SELECT {_READ} FROM inventory.vm v WHERE vm_id = ANY ($1::uuid[])",  # noqa: S608
+        list(vms),
+    )
     return {vm.key: vm for vm in map(_from_row, rows)}
+
+
+async def write_vms(conn: Connection, vms: Iterable[VmAt]) -> None:
+    """Store what holds about VMs."""
+    rows = [(vm.standing.description is None, vm.row()) for vm in vms]
+    await VM.upsert(conn, [row for late, row in rows if not late])
+    await VM_STANDING.upsert(conn, [row for late, row in rows if late])
+
+
+async def read_described_ports(conn: Connection, vms: Iterable[VmAt]) -> list[PortView]:
+    """The devices of VMs by their newest description, read where it is not at hand."""
+    at = {vm.key: vm for vm in vms}
+    stored = [key for key, vm in at.items() if vm.standing.description is None]
+    told = {key: vm.standing.description for key, vm in at.items()}
+    if stored:
+        rows = await conn.fetch(
+            "SELECT v.vcenter_id, v.moid, v.state FROM inventory.vm v "
+            "JOIN unnest($1::uuid[], $2::text[]) AS k (vcenter_id, moid) USING (vcenter_id, moid) "
+            "WHERE v.state IS NOT NULL",
+            [key[0] for key in stored],
+            [key[1] for key in stored],
+        )
+        told |= {(r["vcenter_id"], r["moid"]): VmChanged.model_validate(r["state"]) for r in rows}
+    return [port for key, vm in at.items() for port in ports_of(vm, told[key])]
 
 
 async def read_ports(conn: Connection, vms: Iterable[UUID]) -> dict[UUID, Record]:
@@ -166,14 +190,4 @@ def _from_row(row: Record) -> VmAt:
         vm=row["vm_id"],
         name=row["name"],
         shadow=row["shadow"],
-        stored=row,
     )
-
-
-def _stored(row: Record | None) -> tuple[Any, ...]:
-    if row is None:
-        return tuple(False if VM.columns[name] == "boolean" else None for name in _DESCRIBED)
-    values = {name: row[name] for name in _DESCRIBED}
-    if values["state"] is not None:
-        values["state"] = json.dumps(values["state"])
-    return tuple(values.values())

@@ -18,7 +18,6 @@ from services.allocator.domain.history import (
     fold,
 )
 from services.allocator.domain.identity import home_of, living_sightings
-from services.allocator.domain.records import PortView
 from services.allocator.domain.reports import report_of
 from services.allocator.objects import Key, told_by_key
 from services.allocator.sighting_rows import (
@@ -30,14 +29,15 @@ from services.allocator.sighting_rows import (
     write_heads,
     write_sightings,
 )
-from services.allocator.tables import VM
 from services.allocator.vm_rows import (
     VmAt,
     learn,
+    read_described_ports,
     read_places,
     read_ports,
     read_same_vms,
     write_ports,
+    write_vms,
 )
 from shared.events.base import Fact
 from shared.events.envelope import Envelope
@@ -66,7 +66,7 @@ async def apply_vms(conn: Connection, envelopes: Sequence[Envelope[VmFact]], occ
     tracks, tags = await read_tracks(conn, [*after, *others])
     moved = await _fold(conn, tracks, fresh)
     await write_heads(conn, {key: tracks[key] for key in moved})
-    await VM.upsert(conn, [vm.row() for key, vm in after.items() if key in facts and vm != before[key]])
+    await write_vms(conn, [vm for key, vm in after.items() if vm != before[key]])
     for envelope in envelopes:
         at = after[envelope.data.vcenter, envelope.data.moid]
         if at.vm is not None:
@@ -178,15 +178,16 @@ async def _rewire(
     if not vms:
         return Dirty()
     dirty = Dirty()
-    ports: list[PortView] = []
+    homes: list[VmAt] = []
     came_from = _by_vm(before.values())
     for identity in vms:
         home = home_of(p.place for p in by_vm.get(identity, ()))
         if home is not None:
-            ports += after[home.key].ports()
+            homes.append(after[home.key])
         old_home = home_of(p.place for p in came_from.get(identity, ()))
         if (home and home.key) != (old_home and old_home.key):
             dirty.vms.add(identity)
+    ports = await read_described_ports(conn, homes)
     dirty.ports |= await write_ports(conn, await read_ports(conn, vms), ports)
     for old, new in heard:
         # What people said about a VM may count, or be void, once it came, went, or took another identity;
