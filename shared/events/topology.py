@@ -79,7 +79,15 @@ TOPOLOGY = Topology(
         ),
         Queue(
             ALLOCATOR_FACTS,
-            bindings=("vcenter.#", "inventory.#", "guest.#", "vm.create.confirmed.#"),
+            bindings=(
+                "vcenter.#",
+                "inventory.#",
+                "guest.#",
+                "vm.create.confirmed.#",
+                # What an ended reservation held may be in use by somebody whose sighting was parked for it.
+                "vm.create.cancelled.#",
+                "vm.create.expired.#",
+            ),
         ),
         Queue(ALLOCATOR_COMMANDS, bindings=("command.subnet.#", "command.vm.#")),
         Queue(PLACEMENT_REQUESTS, bindings=("vm.create.requested.#", "command.reservation.#")),
