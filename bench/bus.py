@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from importlib.metadata import version
 from typing import Any
 
 import aio_pika
+import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
 from shared.bus.connecting import connect_bus
@@ -161,6 +163,7 @@ def main() -> None:
     parser.add_argument("--database", help="URL of a migrated PostgreSQL database")
     parser.add_argument("--messages", type=int, default=20_000)
     given = parser.parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the result goes to stdout
     result = {
         "benchmark": "bus",
         "machine": {"cpus": os.cpu_count(), "system": platform.platform()},

@@ -20,6 +20,12 @@ CHANNEL = "patchbay_bus"
 LOG_KEY = "log"
 """Notified when the log grew. Queues are notified by their id."""
 
+_SIGN_OFF = """
+DELETE FROM bus.member WHERE id = $1
+  AND NOT EXISTS (SELECT FROM bus.consumer WHERE member_id = $1)
+  AND NOT EXISTS (SELECT FROM bus.queue WHERE owner = $1)
+"""
+
 
 @asynccontextmanager
 async def as_bus_errors() -> AsyncIterator[None]:
@@ -98,9 +104,10 @@ class Session:
                 del self._wakes[key]
 
     async def close(self) -> None:
-        """Leave. What this member held goes back as if it had died; that is the caller's to prevent."""
+        """Leave. What this member still holds goes back, as if it had died."""
         with suppress(BusLost, TimeoutError):
             async with as_bus_errors():
+                await self._connection.execute(_SIGN_OFF, self.member)
                 await self._connection.close(timeout=5)
         self.break_off()
 
