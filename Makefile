@@ -56,13 +56,13 @@ $(BIN)/python:
 	@tools/make-venv "$(PYTHON)" $(VENV)
 
 $(VENV)/.installed-run: requirements.lock pyproject.toml | $(BIN)/python
-	@echo "installing what requirements.lock lists into $(VENV)"
+	@echo "installing what requirements.lock lists into $(VENV)" >&2
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
-	@echo "installing what requirements-dev.lock lists into $(VENV)"
+	@echo "installing what requirements-dev.lock lists into $(VENV)" >&2
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.installed-run
