@@ -119,6 +119,8 @@ class ReservationConfirm(Command):
     reservation: UUID
     vm: str
     """Id, managed object id or name of the VM."""
+    token: int | None = None
+    """The answer's fencing token, refused when there is a newer one. None: an operator, who needs none."""
 
     def subject_of(self) -> str:
         return f"reservation/{self.reservation}"
@@ -130,6 +132,8 @@ class ReservationExtend(Command):
     TYPE: ClassVar[str] = "command.reservation.extend"
     reservation: UUID
     until: Timestamp
+    token: int | None = None
+    """The answer's fencing token, refused when there is a newer one. None: an operator, who needs none."""
 
     def subject_of(self) -> str:
         return f"reservation/{self.reservation}"
@@ -141,6 +145,8 @@ class ReservationCancel(Command):
     TYPE: ClassVar[str] = "command.reservation.cancel"
     reservation: UUID
     note: str | None = None
+    token: int | None = None
+    """The answer's fencing token, refused when there is a newer one. None: an operator, who needs none."""
 
     def subject_of(self) -> str:
         return f"reservation/{self.reservation}"

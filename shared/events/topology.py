@@ -90,7 +90,10 @@ TOPOLOGY = Topology(
             ),
         ),
         Queue(ALLOCATOR_COMMANDS, bindings=("command.subnet.#", "command.vm.#")),
-        Queue(PLACEMENT_REQUESTS, bindings=("vm.create.requested.#", "command.reservation.#")),
+        Queue(
+            PLACEMENT_REQUESTS,
+            bindings=("vm.create.requested.#", "vm.create.batch.requested.#", "command.reservation.#"),
+        ),
         Queue(PLACEMENT_FACTS, bindings=("inventory.vm.#",)),
         Queue(COLLECTOR_COMMANDS, bindings=("command.vcenter.#",)),
     )
