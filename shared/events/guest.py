@@ -40,6 +40,13 @@ class GuestRoute(Part):
     key: int | None = None
 
 
+class GuestStack(Part):
+    """One IP stack of a guest that has several."""
+
+    routes: tuple[GuestRoute, ...] = ()
+    dns: tuple[AddressText, ...] = ()
+
+
 class GuestAddressesChanged(Fact):
     """All a guest says of its addresses. Silent Tools give an event with no ports: they take nothing back."""
 
@@ -53,6 +60,9 @@ class GuestAddressesChanged(Fact):
     """`guest.ipAddress` while no device names any address: a weaker source that tells no device."""
     routes: tuple[GuestRoute, ...] = ()
     dns: tuple[AddressText, ...] = ()
+    stacks: tuple[GuestStack, ...] = ()
+    """`routes` and `dns` of each IP stack, in the guest's order, where it has more than one; above, they are
+    those of all stacks."""
 
     def subject_of(self) -> str:
         return f"vm/{self.moid}"

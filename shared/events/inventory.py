@@ -36,8 +36,27 @@ class Teaming(Part):
     rolling_order: bool | None = None
 
 
+class SecurityPolicy(Part):
+    """What VMs may do on a switch, effective. None where the vCenter does not tell."""
+
+    promiscuous: bool | None = None
+    mac_changes: bool | None = None
+    forged_transmits: bool | None = None
+
+
+class HostUplink(Part):
+    """Which physical adapter serves which uplink of a distributed switch, on one host."""
+
+    uplink: str
+    pnic: str
+
+
 class HostSwitch(Part):
-    """A virtual switch as it is on one host: a standard one, or its share of a distributed one."""
+    """A virtual switch as it is on one host: a standard one, or its share of a distributed one.
+
+    `teaming` and `security` are those of a standard switch, which its port groups may override; a distributed
+    one has them per port group. `uplinks` are a distributed one's.
+    """
 
     name: str
     kind: Literal["standard", "distributed"]
@@ -46,15 +65,20 @@ class HostSwitch(Part):
     pnics: tuple[str, ...] = ()
     ports: int | None = None
     ports_available: int | None = None
+    mtu: int | None = None
+    teaming: Teaming | None = None
+    security: SecurityPolicy | None = None
+    uplinks: tuple[HostUplink, ...] = ()
 
 
 class HostPortgroup(Part):
-    """A standard port group as one host has it; `network` is filled where the vCenter names its object."""
+    """A standard port group as one host has it, with the policy in effect."""
 
     name: str
     switch: str
     vlan: int
     teaming: Teaming | None = None
+    security: SecurityPolicy | None = None
 
 
 class VmkernelNic(Part):
@@ -81,6 +105,9 @@ class HostChanged(Fact):
     cluster_name: str | None = None
     resource_pool: str | None = None
     """Root resource pool of the host's cluster or stand-alone compute resource."""
+    resource_pool_name: str | None = None
+    management_address: AddressText | None = None
+    """Of the first vmkernel adapter that carries management."""
     connection: Literal["connected", "disconnected", "not_responding", "unknown"]
     maintenance: bool
     cpu_cores: int | None = None
@@ -97,6 +124,23 @@ class HostChanged(Fact):
         return f"host/{self.moid}"
 
 
+class PrivateVlan(Part):
+    """One pair of a distributed switch's private VLANs."""
+
+    primary: int
+    secondary: int
+    kind: Literal["promiscuous", "isolated", "community", "unknown"]
+
+
+class LinkAggregation(Part):
+    """A LACP group of a distributed switch. `mode` is "active" or "passive"."""
+
+    name: str
+    mode: str | None = None
+    uplinks: tuple[str, ...] = ()
+    load_balancing: str | None = None
+
+
 class SwitchChanged(Fact):
     """State of one distributed switch."""
 
@@ -105,9 +149,12 @@ class SwitchChanged(Fact):
     name: str
     uuid: str | None = None
     datacenter: str | None = None
+    datacenter_name: str | None = None
     hosts: tuple[str, ...] = ()
     uplinks: tuple[str, ...] = ()
     max_mtu: int | None = None
+    private_vlans: tuple[PrivateVlan, ...] = ()
+    lags: tuple[LinkAggregation, ...] = ()
 
     def subject_of(self) -> str:
         return f"switch/{self.moid}"
@@ -149,6 +196,18 @@ class VlanUnknown(Part):
 Vlan = Annotated[VlanNone | VlanId | VlanTrunk | VlanPrivate | VlanUnknown, Field(discriminator="kind")]
 
 
+class ForeignNetwork(Part):
+    """What NSX, or another product, calls the network that it keeps behind a port group.
+
+    `id` is an opaque network's id or a logical switch's UUID; `type` is such as "nsx.LogicalSwitch".
+    """
+
+    id: str
+    type: str | None = None
+    segment: str | None = None
+    transport_zone: str | None = None
+
+
 class PortgroupChanged(Fact):
     """State of one port group: one wire, unless it carries uplinks."""
 
@@ -171,6 +230,9 @@ class PortgroupChanged(Fact):
     ports: int | None = None
     auto_expand: bool | None = None
     teaming: Teaming | None = None
+    security: SecurityPolicy | None = None
+    foreign: ForeignNetwork | None = None
+    """Of opaque networks, and of distributed port groups that NSX made."""
     hosts: tuple[str, ...] = ()
     """Managed object ids of the hosts that have it."""
 
@@ -204,6 +266,9 @@ class VmChanged(Fact):
     bios_uuid: UUID | None = None
     host: str | None = None
     datacenter: str | None = None
+    resource_pool: str | None = None
+    """Managed object id of the pool or vApp that the VM is in; a template is in none."""
+    resource_pool_name: str | None = None
     power: Literal["on", "off", "suspended", "unknown"]
     connection: Literal["connected", "disconnected", "orphaned", "inaccessible", "invalid", "unknown"]
     template: bool = False

@@ -39,6 +39,11 @@ class Geography:
         place = self.places.get(parent) if parent else None
         return Spot(place.moid, place.name) if place is not None and place.type == "cluster" else None
 
+    def name_of(self, moid: str | None) -> str | None:
+        """The name of the place `moid`."""
+        place = self.places.get(moid) if moid else None
+        return place.name if place is not None else None
+
     def resource_pool(self, parent: str | None) -> str | None:
         """The root resource pool of a host whose parent is `parent`."""
         place = self.places.get(parent) if parent else None

@@ -19,6 +19,7 @@ from services.collector.domain.spelling import address_or_none, mac_or_none
 from services.collector.domain.stamp import UNNUMBERED, Stamp
 from services.collector.domain.state import Vm
 from shared.events.guest import GuestAddress, GuestAddressesChanged, GuestPort, GuestRoute
+from shared.events.guest import GuestStack as Stack
 from shared.model.addresses import IPAddress
 
 Ignored = Literal["foreign_device", "temporary_address", "link_local", "unreadable_address"]
@@ -61,6 +62,7 @@ def guest_addresses_changed(stamp: Stamp, vm: Vm) -> Reduced:
         unplaced=_unplaced(vm, ports, nics, owners),
         routes=_routes(vm.guest_stacks or (), owners),
         dns=_name_servers(vm.guest_stacks or ()),
+        stacks=_stacks(vm.guest_stacks or (), owners),
     )
     return Reduced(fact, +ignored)
 
@@ -130,6 +132,12 @@ def _unplaced(
         for ip in nic.addresses
     }
     return None if address in foreign else str(address)
+
+
+def _stacks(stacks: tuple[GuestStack, ...], owners: list[int | None]) -> tuple[Stack, ...]:
+    if len(stacks) < 2:
+        return ()
+    return tuple(Stack(routes=_routes((stack,), owners), dns=_name_servers((stack,))) for stack in stacks)
 
 
 def _routes(stacks: Iterable[GuestStack], owners: list[int | None]) -> tuple[GuestRoute, ...]:

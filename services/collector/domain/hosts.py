@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Literal
 
 from services.collector.domain.geography import Geography
-from services.collector.domain.networks import teaming
+from services.collector.domain.networks import security, teaming
 from services.collector.domain.raw import Vmk
 from services.collector.domain.spelling import address_or_none, mac_or_none
 from services.collector.domain.stamp import UNNUMBERED, Stamp
 from services.collector.domain.state import Host
-from shared.events.inventory import HostChanged, HostPortgroup, HostSwitch, PhysicalNic, VmkernelNic
+from shared.events.inventory import (
+    HostChanged,
+    HostPortgroup,
+    HostSwitch,
+    HostUplink,
+    PhysicalNic,
+    VmkernelNic,
+)
 
 _CONNECTIONS: dict[str, Literal["connected", "disconnected", "not_responding"]] = {
     "connected": "connected",
@@ -24,6 +31,8 @@ def host_changed(stamp: Stamp, host: Host, geography: Geography) -> HostChanged:
     """The fact about a host. A disconnected host keeps what it last told."""
     datacenter = geography.datacenter(host.parent)
     cluster = geography.cluster(host.parent)
+    pool = geography.resource_pool(host.parent)
+    vmks = _vmkernel_nics(host)
     return HostChanged(
         vcenter=stamp.vcenter,
         epoch=stamp.epoch,
@@ -35,7 +44,9 @@ def host_changed(stamp: Stamp, host: Host, geography: Geography) -> HostChanged:
         datacenter_name=datacenter.name if datacenter else None,
         cluster=cluster.moid if cluster else None,
         cluster_name=cluster.name if cluster else None,
-        resource_pool=geography.resource_pool(host.parent),
+        resource_pool=pool,
+        resource_pool_name=geography.name_of(pool),
+        management_address=next((vmk.address for vmk in vmks if vmk.management and vmk.address), None),
         connection=_CONNECTIONS.get(host.connection or "", "unknown"),
         maintenance=bool(host.maintenance),
         cpu_cores=host.cpu_cores,
@@ -44,10 +55,16 @@ def host_changed(stamp: Stamp, host: Host, geography: Geography) -> HostChanged:
         pnics=_pnics(host),
         switches=_switches(host),
         portgroups=tuple(
-            HostPortgroup(name=port.name, switch=port.switch, vlan=port.vlan, teaming=teaming(port.team))
+            HostPortgroup(
+                name=port.name,
+                switch=port.switch,
+                vlan=port.vlan,
+                teaming=teaming(port.team),
+                security=security(port.security),
+            )
             for port in sorted(host.portgroups or (), key=lambda port: port.name)
         ),
-        vmkernel_nics=_vmkernel_nics(host),
+        vmkernel_nics=vmks,
         networks=tuple(sorted(host.networks or ())),
     )
 
@@ -74,6 +91,9 @@ def _switches(host: Host) -> tuple[HostSwitch, ...]:
             pnics=tuple(devices.get(key, key) for key in switch.pnics),
             ports=switch.ports,
             ports_available=switch.available,
+            mtu=switch.mtu,
+            teaming=teaming(switch.team),
+            security=security(switch.security),
         )
         for switch in sorted(host.vswitches or (), key=lambda switch: switch.name)
     ]
@@ -85,6 +105,8 @@ def _switches(host: Host) -> tuple[HostSwitch, ...]:
             pnics=tuple(devices.get(key, key) for key in switch.pnics),
             ports=switch.ports,
             ports_available=switch.available,
+            mtu=switch.mtu,
+            uplinks=tuple(HostUplink(uplink=uplink, pnic=pnic) for uplink, pnic in sorted(switch.uplinks)),
         )
         for switch in sorted(host.proxy_switches or (), key=lambda switch: (switch.name, switch.uuid))
     ]

@@ -25,8 +25,18 @@ _CONNECTIONS: dict[str, Literal["connected", "disconnected", "orphaned", "inacce
 }
 
 
-def vm_changed(stamp: Stamp, vm: Vm, *, datacenter: str | None, moid_of_key: Mapping[str, str]) -> VmChanged:
-    """The fact about a VM. `moid_of_key` maps keys of distributed port groups to managed object ids."""
+def vm_changed(
+    stamp: Stamp,
+    vm: Vm,
+    *,
+    datacenter: str | None,
+    moid_of_key: Mapping[str, str],
+    pool_name: str | None = None,
+) -> VmChanged:
+    """The fact about a VM. `moid_of_key` maps keys of distributed port groups to managed object ids.
+
+    `pool_name` is the name of the resource pool that the VM is in.
+    """
     return VmChanged(
         vcenter=stamp.vcenter,
         epoch=stamp.epoch,
@@ -37,6 +47,8 @@ def vm_changed(stamp: Stamp, vm: Vm, *, datacenter: str | None, moid_of_key: Map
         bios_uuid=vm.bios_uuid,
         host=vm.host,
         datacenter=datacenter,
+        resource_pool=vm.pool,
+        resource_pool_name=pool_name,
         power=_POWERS.get(vm.power or "", "unknown"),
         connection=_CONNECTIONS.get(vm.connection or "", "unknown"),
         template=bool(vm.template),

@@ -75,6 +75,7 @@ class Mirror:
         self._moved = False
         self._relabelled: set[str] = set()
         self._rekeyed: set[str] = set()
+        self._renamed_pools: set[str] = set()
 
     def counts(self) -> dict[Kind, int]:
         """Objects present, by kind."""
@@ -126,7 +127,11 @@ class Mirror:
         place = places.get(change.moid)
         if place is None or change.action == "enter":
             place = places[change.moid] = Place(change.moid, cast(PlaceKind, change.type))
-        self._moved |= _assign(place, change.fields)
+        changed = _assign(place, change.fields)
+        if changed and place.type == "pool":
+            self._renamed_pools.add(place.moid)
+        else:
+            self._moved |= changed
 
     def _apply_leave(self, kind: Kind, moid: str) -> None:
         # What referred to it is not told anew: vSphere lets nothing go that is in use, so this is sooner a
@@ -189,13 +194,22 @@ class Mirror:
                 for moid, portgroup in self._portgroups.items()
                 if portgroup.type == "standard" and not hosts.isdisjoint(portgroup.hosts or ())
             )
+        pools, self._renamed_pools = self._renamed_pools, set()
+        if pools:
+            self._dirty["host"].update(
+                (moid, None)
+                for moid, host in self._hosts.items()
+                if self._geography.resource_pool(host.parent) in pools
+            )
         moved = {moid for moid in self._dirty["host"] if self._relocated(moid)}
-        if moved or self._rekeyed:
-            keys, self._rekeyed = self._rekeyed, set()
+        keys, self._rekeyed = self._rekeyed, set()
+        if moved or keys or pools:
             self._dirty["vm"].update(
                 (moid, None)
                 for moid, vm in self._vms.items()
-                if vm.host in moved or any(card.portgroup_key in keys for card in vm.cards or ())
+                if vm.host in moved
+                or vm.pool in pools
+                or (keys and any(card.portgroup_key in keys for card in vm.cards or ()))
             )
 
     def _relocated(self, moid: str) -> bool:
@@ -229,7 +243,13 @@ class Mirror:
             self.suppressed["unreadable"] += 1
             return
         datacenter = self._datacenter_of_host.get(vm.host) if vm.host else None
-        fact = vm_changed(self._stamp, vm, datacenter=datacenter, moid_of_key=self._moid_of_key)
+        fact = vm_changed(
+            self._stamp,
+            vm,
+            datacenter=datacenter,
+            moid_of_key=self._moid_of_key,
+            pool_name=self._geography.name_of(vm.pool),
+        )
         told = list(self._new("vm", moid, vm.name, fact))
         yield from told
         if vm.template:

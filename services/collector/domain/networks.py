@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from services.collector.domain.geography import Geography
-from services.collector.domain.raw import DvVlan, HostPort, Team
+from services.collector.domain.raw import DvVlan, HostPort, Security, Team
 from services.collector.domain.stamp import UNNUMBERED, Stamp
 from services.collector.domain.state import Host, Portgroup, Switch
 from shared.events.inventory import (
+    ForeignNetwork,
+    LinkAggregation,
     PortgroupChanged,
+    PrivateVlan,
+    SecurityPolicy,
     SwitchChanged,
     Teaming,
     Vlan,
@@ -31,6 +35,13 @@ _BINDINGS: dict[str, Literal["early", "late", "ephemeral"]] = {
 }
 
 
+_PRIVATE: dict[str, Literal["promiscuous", "isolated", "community"]] = {
+    "promiscuous": "promiscuous",
+    "isolated": "isolated",
+    "community": "community",
+}
+
+
 def teaming(team: Team | None) -> Teaming | None:
     """Teaming as part of a fact."""
     if team is None:
@@ -42,6 +53,15 @@ def teaming(team: Team | None) -> Teaming | None:
         check_beacon=team.beacon,
         notify_switches=team.notify,
         rolling_order=team.rolling,
+    )
+
+
+def security(policy: Security | None) -> SecurityPolicy | None:
+    """Security policy as part of a fact."""
+    if policy is None:
+        return None
+    return SecurityPolicy(
+        promiscuous=policy.promiscuous, mac_changes=policy.mac_changes, forged_transmits=policy.forged
     )
 
 
@@ -78,9 +98,20 @@ def switch_changed(stamp: Stamp, switch: Switch, geography: Geography) -> Switch
         name=switch.name or switch.moid,
         uuid=switch.uuid,
         datacenter=datacenter.moid if datacenter else None,
+        datacenter_name=datacenter.name if datacenter else None,
         hosts=tuple(sorted(switch.hosts or ())),
         uplinks=switch.uplinks or (),
         max_mtu=switch.max_mtu or None,
+        private_vlans=tuple(
+            PrivateVlan(
+                primary=pair.primary, secondary=pair.secondary, kind=_PRIVATE.get(pair.kind, "unknown")
+            )
+            for pair in sorted(switch.pvlans or ())
+        ),
+        lags=tuple(
+            LinkAggregation(name=lag.name, mode=lag.mode, uplinks=lag.uplinks, load_balancing=lag.balance)
+            for lag in sorted(switch.lags or (), key=lambda lag: lag.name)
+        ),
     )
 
 
@@ -95,20 +126,55 @@ def on_hosts(portgroup: Portgroup, hosts: Mapping[str, Host]) -> Iterable[HostPo
         )
 
 
-def agreed(portgroup: Portgroup, hosts: Mapping[str, Host]) -> tuple[Vlan, Teaming | None]:
-    """VLAN and teaming of a standard port group, where all its hosts have the same.
+class Agreed(NamedTuple):
+    """What all hosts of a port group say alike; the rest is unknown."""
+
+    vlan: Vlan = VlanUnknown()
+    teaming: Teaming | None = None
+    security: SecurityPolicy | None = None
+
+
+def agreed(portgroup: Portgroup, hosts: Mapping[str, Host]) -> Agreed:
+    """VLAN, teaming and security of a standard port group, where all its hosts have the same.
 
     vSphere keeps a standard port group per host and joins them by name alone: when the hosts differ, or one
     of them does not tell, the VLAN of the whole is unknown.
     """
     seen = list(on_hosts(portgroup, hosts))
     if not seen or None in seen:
-        return VlanUnknown(), None
+        return Agreed()
     told = [port for port in seen if port is not None]
     vlans = {port.vlan for port in told}
     teams = {port.team for port in told}
-    vlan = standard_vlan(vlans.pop()) if len(vlans) == 1 else VlanUnknown()
-    return vlan, teaming(teams.pop()) if len(teams) == 1 else None
+    policies = {port.security for port in told}
+    return Agreed(
+        standard_vlan(vlans.pop()) if len(vlans) == 1 else VlanUnknown(),
+        teaming(teams.pop()) if len(teams) == 1 else None,
+        security(policies.pop()) if len(policies) == 1 else None,
+    )
+
+
+def _settings_of(portgroup: Portgroup, hosts: Mapping[str, Host]) -> Agreed:
+    if portgroup.type == "standard":
+        return agreed(portgroup, hosts)
+    told = portgroup.setting
+    if told is None:
+        return Agreed()
+    return Agreed(distributed_vlan(told.vlan), teaming(told.team), security(told.security))
+
+
+def foreign(portgroup: Portgroup) -> ForeignNetwork | None:
+    """Who else keeps the network: an opaque one's product, or the NSX that made a distributed port group."""
+    if portgroup.opaque is not None:
+        return ForeignNetwork(id=portgroup.opaque.id, type=portgroup.opaque.type)
+    if portgroup.backing != "nsx" or portgroup.logical_switch is None:
+        return None
+    return ForeignNetwork(
+        id=portgroup.logical_switch,
+        type="nsx",
+        segment=portgroup.segment,
+        transport_zone=portgroup.transport_zone,
+    )
 
 
 def portgroup_changed(
@@ -120,12 +186,7 @@ def portgroup_changed(
     geography: Geography,
 ) -> PortgroupChanged:
     """The fact about a port group."""
-    vlan: Vlan = VlanUnknown()
-    team: Teaming | None = None
-    if portgroup.type == "standard":
-        vlan, team = agreed(portgroup, hosts)
-    elif portgroup.setting is not None:
-        vlan, team = distributed_vlan(portgroup.setting.vlan), teaming(portgroup.setting.team)
+    settings = _settings_of(portgroup, hosts)
     switch = switches.get(portgroup.switch) if portgroup.switch else None
     datacenter = geography.datacenter(portgroup.parent)
     return PortgroupChanged(
@@ -144,10 +205,12 @@ def portgroup_changed(
         switch=portgroup.switch,
         switch_uuid=switch.uuid if switch else None,
         switch_name=switch.name if switch else None,
-        vlan=vlan,
+        vlan=settings.vlan,
         binding=_BINDINGS.get(portgroup.binding or ""),
         ports=portgroup.ports,
         auto_expand=portgroup.auto_expand,
-        teaming=team,
+        teaming=settings.teaming,
+        security=settings.security,
+        foreign=foreign(portgroup),
         hosts=tuple(sorted(portgroup.hosts or ())),
     )

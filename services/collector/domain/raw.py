@@ -59,6 +59,14 @@ class Team(NamedTuple):
     rolling: bool | None
 
 
+class Security(NamedTuple):
+    """What a switch lets a VM do, effective."""
+
+    promiscuous: bool | None
+    mac_changes: bool | None
+    forged: bool | None
+
+
 class Pnic(NamedTuple):
     """A host's physical adapter. `key` is what switches refer to."""
 
@@ -77,16 +85,21 @@ class Vswitch(NamedTuple):
     pnics: tuple[str, ...]
     ports: int | None
     available: int | None
+    mtu: int | None = None
+    team: Team | None = None
+    security: Security | None = None
 
 
 class ProxySwitch(NamedTuple):
-    """A host's share of a distributed switch; `pnics` are keys."""
+    """A host's share of a distributed switch; `pnics` are keys, `uplinks` pairs of uplink name and device."""
 
     name: str
     uuid: str
     pnics: tuple[str, ...]
     ports: int | None
     available: int | None
+    mtu: int | None = None
+    uplinks: tuple[tuple[str, str], ...] = ()
 
 
 class HostPort(NamedTuple):
@@ -96,6 +109,7 @@ class HostPort(NamedTuple):
     switch: str
     vlan: int
     team: Team | None
+    security: Security | None = None
 
 
 class Vmk(NamedTuple):
@@ -121,3 +135,28 @@ class DvSetting(NamedTuple):
 
     vlan: DvVlan
     team: Team | None
+    security: Security | None = None
+
+
+class Pvlan(NamedTuple):
+    """An entry of a distributed switch's table of private VLANs. `kind`: promiscuous, isolated, community."""
+
+    primary: int
+    secondary: int
+    kind: str
+
+
+class Lag(NamedTuple):
+    """A link aggregation group of a distributed switch."""
+
+    name: str
+    mode: str | None
+    uplinks: tuple[str, ...]
+    balance: str | None
+
+
+class Opaque(NamedTuple):
+    """A network that another product keeps, in that product's words."""
+
+    id: str
+    type: str | None

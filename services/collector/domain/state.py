@@ -16,14 +16,17 @@ from services.collector.domain.raw import (
     GuestNic,
     GuestStack,
     HostPort,
+    Lag,
+    Opaque,
     Pnic,
     ProxySwitch,
+    Pvlan,
     Vmk,
     Vswitch,
 )
 
 ObjectKind = Literal["place", "host", "switch", "portgroup", "vm"]
-PlaceKind = Literal["folder", "datacenter", "compute", "cluster"]
+PlaceKind = Literal["folder", "datacenter", "compute", "cluster", "pool"]
 NetworkKind = Literal["standard", "distributed", "opaque"]
 
 LASTING = frozenset(
@@ -32,6 +35,7 @@ LASTING = frozenset(
         *("cpu_cores", "cpu_mhz", "memory_bytes"),
         *("pnics", "vswitches", "proxy_switches", "portgroups", "vmks", "management_vmks"),
         *("instance_uuid", "bios_uuid", "template", "cards", "cpus", "memory_mb", "host"),
+        *("opaque", "pvlans", "lags"),
     }
 )
 """Fields that an object never truly loses. A vCenter unsets them when it can't read the object's
@@ -40,7 +44,7 @@ configuration any more (an inaccessible VM, a disconnected host), and that is ab
 
 @dataclass(slots=True)
 class Place:
-    """A folder, datacenter, cluster or stand-alone compute resource: where things are."""
+    """A folder, datacenter, cluster, stand-alone compute resource or resource pool: where things are."""
 
     moid: str
     type: PlaceKind
@@ -83,6 +87,8 @@ class Switch:
     uplinks: tuple[str, ...] | None = None
     uplink_portgroups: tuple[str, ...] | None = None
     max_mtu: int | None = None
+    pvlans: tuple[Pvlan, ...] | None = None
+    lags: tuple[Lag, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -101,6 +107,11 @@ class Portgroup:
     ports: int | None = None
     auto_expand: bool | None = None
     uplink: bool | None = None
+    opaque: Opaque | None = None
+    backing: str | None = None
+    logical_switch: str | None = None
+    segment: str | None = None
+    transport_zone: str | None = None
 
 
 @dataclass(slots=True)
@@ -119,6 +130,7 @@ class Vm:
     cpus: int | None = None
     memory_mb: int | None = None
     host: str | None = None
+    pool: str | None = None
     power: str | None = None
     connection: str | None = None
     tools: str | None = None

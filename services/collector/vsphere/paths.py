@@ -74,12 +74,15 @@ _SWITCH = {
     "config.uplinkPortPolicy": Field("uplinks", networks.uplinks),
     "config.uplinkPortgroup": Field("uplink_portgroups", moids),
     "config.maxMtu": Field("max_mtu", _as_is),
+    "config.pvlanConfig": Field("pvlans", networks.pvlans),
+    "config.lacpGroupConfig": Field("lags", networks.lags),
 }
 _NETWORK = {
     "name": Field("name", _name),
     "parent": Field("parent", moid),
     "host": Field("hosts", moids),
 }
+_OPAQUE = {**_NETWORK, "summary": Field("opaque", networks.opaque)}
 _PORTGROUP = {
     **_NETWORK,
     "key": Field("key", _text),
@@ -89,6 +92,10 @@ _PORTGROUP = {
     "config.numPorts": Field("ports", _as_is),
     "config.autoExpand": Field("auto_expand", _as_is),
     "config.uplink": Field("uplink", _as_is),
+    "config.backingType": Field("backing", _text),
+    "config.logicalSwitchUuid": Field("logical_switch", _text),
+    "config.segmentId": Field("segment", _text),
+    "config.transportZoneUuid": Field("transport_zone", _text),
 }
 _VM = {
     "name": Field("name", _name),
@@ -102,6 +109,7 @@ _VM = {
     "config.hardware.numCPU": Field("cpus", _as_is),
     "config.hardware.memoryMB": Field("memory_mb", _as_is),
     "runtime.host": Field("host", moid),
+    "resourcePool": Field("pool", moid),
     "runtime.powerState": Field("power", _text),
     "runtime.connectionState": Field("connection", _text),
     "guest.toolsRunningStatus": Field("tools", _text),
@@ -126,11 +134,13 @@ WATCHED: Mapping[str, Watched] = MappingProxyType(
         "Datacenter": Watched("place", "datacenter", _PLACE),
         "ComputeResource": Watched("place", "compute", _COMPUTE),
         "ClusterComputeResource": Watched("place", "cluster", _COMPUTE),
+        "ResourcePool": Watched("place", "pool", _PLACE),
+        "VirtualApp": Watched("place", "pool", _PLACE),
         "HostSystem": Watched("host", "", _HOST),
         "DistributedVirtualSwitch": Watched("switch", "", _SWITCH),
         "VmwareDistributedVirtualSwitch": Watched("switch", "", _SWITCH),
         "Network": Watched("portgroup", "standard", _NETWORK),
-        "OpaqueNetwork": Watched("portgroup", "opaque", _NETWORK),
+        "OpaqueNetwork": Watched("portgroup", "opaque", _OPAQUE),
         "DistributedVirtualPortgroup": Watched("portgroup", "distributed", _PORTGROUP),
         "VirtualMachine": Watched("vm", "", _VM),
     }
@@ -139,6 +149,7 @@ WATCHED: Mapping[str, Watched] = MappingProxyType(
 
 GROUPS: tuple[Group, ...] = (
     Group("places", (vim.Folder, vim.Datacenter, vim.ComputeResource, vim.ClusterComputeResource)),
+    Group("pools", (vim.ResourcePool, vim.VirtualApp)),
     Group("hosts", (vim.HostSystem,)),
     Group("switches", (vim.DistributedVirtualSwitch, vim.dvs.VmwareDistributedVirtualSwitch)),
     Group("networks", (vim.Network, vim.OpaqueNetwork, vim.dvs.DistributedVirtualPortgroup)),

@@ -10,8 +10,12 @@ from services.collector.domain.raw import (
     DvSetting,
     DvVlan,
     HostPort,
+    Lag,
+    Opaque,
     Pnic,
     ProxySwitch,
+    Pvlan,
+    Security,
     Team,
     Vmk,
     Vswitch,
@@ -36,10 +40,20 @@ def pnics(values: Any) -> tuple[Pnic, ...]:
 
 
 def vswitches(values: Any) -> tuple[Vswitch, ...]:
-    """Standard switches of a host."""
-    return tuple(
-        Vswitch(switch.name, tuple(switch.pnic or ()), switch.numPorts, switch.numPortsAvailable)
-        for switch in values or ()
+    """Standard switches of a host, with the policy that port groups inherit."""
+    return tuple(_vswitch(switch) for switch in values or ())
+
+
+def _vswitch(switch: Any) -> Vswitch:
+    policy = switch.spec.policy if switch.spec else None
+    return Vswitch(
+        name=switch.name,
+        pnics=tuple(switch.pnic or ()),
+        ports=switch.numPorts,
+        available=switch.numPortsAvailable,
+        mtu=switch.mtu,
+        team=_standard_team(policy.nicTeaming if policy else None),
+        security=_standard_security(policy.security if policy else None),
     )
 
 
@@ -52,8 +66,23 @@ def proxy_switches(values: Any) -> tuple[ProxySwitch, ...]:
             pnics=tuple(switch.pnic or ()),
             ports=switch.numPorts,
             available=switch.numPortsAvailable,
+            mtu=switch.mtu,
+            uplinks=_uplinks_in_use(switch),
         )
         for switch in values or ()
+    )
+
+
+def _uplinks_in_use(switch: Any) -> tuple[tuple[str, str], ...]:
+    """Which device serves which uplink; an uplink port that has no name goes by its key."""
+    names = {port.key: port.value for port in switch.uplinkPort or ()}
+    backing = switch.spec.backing if switch.spec else None
+    if not isinstance(backing, vim.dvs.HostMember.PnicBacking):
+        return ()
+    return tuple(
+        (names.get(pnic.uplinkPortKey, pnic.uplinkPortKey), pnic.pnicDevice)
+        for pnic in backing.pnicSpec or ()
+        if pnic.uplinkPortKey
     )
 
 
@@ -65,6 +94,7 @@ def host_ports(values: Any) -> tuple[HostPort, ...]:
             switch=port.spec.vswitchName,
             vlan=port.spec.vlanId,
             team=_standard_team(port.computedPolicy.nicTeaming if port.computedPolicy else None),
+            security=_standard_security(port.computedPolicy.security if port.computedPolicy else None),
         )
         for port in values or ()
     )
@@ -82,6 +112,12 @@ def _standard_team(teaming: Any) -> Team | None:
         notify=teaming.notifySwitches,
         rolling=teaming.rollingOrder,
     )
+
+
+def _standard_security(policy: Any) -> Security | None:
+    if policy is None:
+        return None
+    return Security(policy.allowPromiscuous, policy.macChanges, policy.forgedTransmits)
 
 
 def vmks(values: Any) -> tuple[Vmk, ...]:
@@ -117,7 +153,21 @@ def setting(value: Any) -> DvSetting | None:
     """A distributed port group's default port setting; None for a switch that is not VMware's."""
     if not isinstance(value, _DVS.VmwarePortConfigPolicy):
         return None
-    return DvSetting(_vlan(value.vlan), _distributed_team(value.uplinkTeamingPolicy))
+    return DvSetting(
+        _vlan(value.vlan),
+        _distributed_team(value.uplinkTeamingPolicy),
+        _distributed_security(value),
+    )
+
+
+def _distributed_security(value: Any) -> Security | None:
+    # 6.7 moved the three into a policy about MAC addresses; older switches have the old one alone.
+    managed, old = value.macManagementPolicy, value.securityPolicy
+    if managed is not None:
+        return _standard_security(managed)
+    if old is None:
+        return None
+    return Security(_plain(old.allowPromiscuous), _plain(old.macChanges), _plain(old.forgedTransmits))
 
 
 def _vlan(vlan: Any) -> DvVlan:
@@ -155,3 +205,29 @@ def uplinks(policy: Any) -> tuple[str, ...] | None:
     """Uplink names of a distributed switch."""
     names = getattr(policy, "uplinkPortName", None)
     return tuple(names) if names is not None else None
+
+
+def pvlans(entries: Any) -> tuple[Pvlan, ...]:
+    """Table of private VLANs of a distributed switch."""
+    return tuple(
+        Pvlan(entry.primaryVlanId, entry.secondaryVlanId, str(entry.pvlanType)) for entry in entries or ()
+    )
+
+
+def lags(groups: Any) -> tuple[Lag, ...]:
+    """Link aggregation groups of a distributed switch."""
+    return tuple(
+        Lag(
+            name=group.name or group.key or "",
+            mode=group.mode or None,
+            uplinks=tuple(group.uplinkName or ()),
+            balance=group.loadbalanceAlgorithm or None,
+        )
+        for group in groups or ()
+    )
+
+
+def opaque(summary: Any) -> Opaque | None:
+    """What another product calls the network that it keeps."""
+    identity = getattr(summary, "opaqueNetworkId", None)
+    return Opaque(identity, summary.opaqueNetworkType or None) if identity else None

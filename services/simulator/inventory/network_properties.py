@@ -187,6 +187,29 @@ def _runtime(switch: Switch) -> Value:
     return Data("DVSRuntimeInfo", hostMemberRuntime=Array("HostMemberRuntimeInfo", members))
 
 
+_PRIVATE_VLANS = Array(
+    "VMwareDVSPvlanMapEntry",
+    [
+        Data("VMwareDVSPvlanMapEntry", primaryVlanId=500, secondaryVlanId=secondary, pvlanType=kind)
+        for secondary, kind in ((500, "promiscuous"), (501, "isolated"), (502, "community"))
+    ],
+)
+_LAGS = Array(
+    "VMwareDvsLacpGroupConfig",
+    [
+        Data(
+            "VMwareDvsLacpGroupConfig",
+            key="1001",
+            name="lag1",
+            mode="active",
+            uplinkNum=2,
+            loadbalanceAlgorithm="srcDestIpTcpUdpPortVlan",
+            uplinkName=strings(("lag1-0", "lag1-1")),
+            uplinkPortKey=strings(("1001-0", "1001-1")),
+        )
+    ],
+)
+
 SWITCH: Tree[Switch] = Tree(
     "VmwareDistributedVirtualSwitch",
     {
@@ -230,7 +253,8 @@ SWITCH: Tree[Switch] = Tree(
                 "contact": lambda _: Data("DVSContactInfo"),
                 "createTime": lambda _: _MADE,
                 "networkResourceManagementEnabled": lambda _: True,
-                "pvlanConfig": lambda _: Array("VMwareDVSPvlanMapEntry", ()),
+                "pvlanConfig": lambda _: _PRIVATE_VLANS,
+                "lacpGroupConfig": lambda _: _LAGS,
                 "maxMtu": lambda switch: switch.mtu,
                 "linkDiscoveryProtocolConfig": lambda _: Data(
                     "LinkDiscoveryProtocolConfig", protocol="lldp", operation="listen"
