@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.events.base import Event, Part, Timestamp
+from shared.events.guest_configuration import GuestConfiguration
 from shared.events.inventory import Vlan
 from shared.events.placement_parts import (
+    DomainName,
     HostName,
     Label,
     LabelValue,
     Suffix,
+    TimeZone,
+    check_guest,
     check_nic,
     plain_name,
     unrepeated,
@@ -99,15 +103,20 @@ class Guest(Part):
 
     hostname: HostName | None = None
     os: Literal["linux", "windows"] = "linux"
-    search_domains: tuple[str, ...] = ()
+    search_domains: tuple[DomainName, ...] = ()
     dns: tuple[AddressText, ...] = ()
     """Instead of the subnets' name servers."""
-    domain: str | None = None
-    """Instead of the subnets' domain."""
+    domain: DomainName | None = None
+    """Instead of the subnets' domain, and of one in `hostname`."""
     ntp: tuple[str, ...] = ()
     """Instead of the subnets' time servers."""
-    time_zone: str | None = None
+    time_zone: TimeZone | None = None
     """IANA name, such as "Europe/Berlin"."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Guest:
+        check_guest(self)
+        return self
 
 
 class Disk(Part):
@@ -270,7 +279,7 @@ class VmCreatePlaced(_AboutRequest):
     disks: tuple[Disk, ...] = ()
     nics: tuple[PlacedNic, ...]
     guest: Guest
-    guest_configuration: dict[str, Any] = Field(default_factory=dict)
+    guest_configuration: GuestConfiguration | None = None
     """The guest's configuration, ready to use, by format."""
     expires_at: Timestamp
     token: int = 0

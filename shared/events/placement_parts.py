@@ -10,7 +10,12 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from shared.model.time_zones import windows_index, zone_name
+
 _HOST_LABEL = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+_DOMAIN_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
+LONGEST_WINDOWS_NAME = 15
+"""NetBIOS: Windows itself would cut a longer one, and two VMs could become one."""
 
 
 def plain_name(name: str) -> str:
@@ -34,6 +39,14 @@ def host_name(text: str) -> str:
     return text
 
 
+def domain_name(text: str) -> str:
+    """The domain without a dot at its end; underscores pass. Raises ValueError for what is none."""
+    labels = text.removesuffix(".").split(".")
+    if len(text) > 253 or not all(_DOMAIN_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{text!r} is not a domain; write it like example.net")
+    return text.removesuffix(".")
+
+
 def host_part(value: Any) -> Any:
     """The number that ".17", "17" or "::11" stands for; anything else as it is."""
     if isinstance(value, bool) or not isinstance(value, str):
@@ -44,6 +57,8 @@ def host_part(value: Any) -> Any:
 
 
 HostName = Annotated[str, AfterValidator(host_name)]
+DomainName = Annotated[str, AfterValidator(domain_name)]
+TimeZone = Annotated[str, AfterValidator(zone_name)]
 Label = Annotated[str, Field(min_length=1, max_length=100)]
 LabelValue = Annotated[str, Field(max_length=200)]
 Suffix = Annotated[int, Field(ge=1, lt=2**64), BeforeValidator(host_part)]
@@ -88,6 +103,30 @@ def check_nic(nic: NicLike) -> None:
     given = [ip_address(text).version for text in (nic.address, nic.second_address) if text is not None]
     if len(given) > len(set(given)):
         raise ValueError("address and second_address must be of different families")
+
+
+class GuestLike(Protocol):
+    """The fields of a guest that must agree."""
+
+    @property
+    def hostname(self) -> str | None: ...
+    @property
+    def os(self) -> str: ...
+    @property
+    def time_zone(self) -> str | None: ...
+
+
+def check_guest(guest: GuestLike) -> None:
+    """Raises ValueError for what Windows can't be told; Linux takes any."""
+    if guest.os != "windows":
+        return
+    name = (guest.hostname or "").partition(".")[0]
+    if len(name) > LONGEST_WINDOWS_NAME:
+        raise ValueError(f"hostname {name!r} is longer than the {LONGEST_WINDOWS_NAME} characters of Windows")
+    if name.isdecimal():
+        raise ValueError(f"hostname {name!r}: a Windows computer can't be called by digits alone")
+    if guest.time_zone is not None:
+        windows_index(guest.time_zone)
 
 
 class Identified(Protocol):

@@ -14,7 +14,6 @@ from services.cli.provisioning.connection import VcenterConnection
 from services.cli.provisioning.customizing import specification
 from services.cli.provisioning.specs import config_spec
 from services.cli.provisioning.tasks import ProvisioningFailed, finished, read
-from services.placement.domain.rendering import guest_configuration
 from shared.events.placement import VmCreatePlaced
 from shared.runtime.errors import PatchbayError
 
@@ -48,7 +47,7 @@ async def create_vm(
     try:
         vm = await asyncio.shield(creation)
         tell("customizing the guest")
-        wanted = specification(guest_configuration(placed))
+        wanted = specification(placed)
         await finished(connection, await connection.call(lambda: vm.CustomizeVM_Task(wanted)))
         tell("powering on")
         await finished(connection, await connection.call(vm.PowerOnVM_Task))

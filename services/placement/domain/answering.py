@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.placement.domain.deciding import Choice, Refusal
 from services.placement.domain.finding import Finding, rulings
+from services.placement.domain.rendering import rendered
 from services.placement.domain.targets import Option
 from shared.events.placement import (
     PlacedAddress,
@@ -52,7 +53,7 @@ def placed(
         PlacedNic(index=index, wire=_wire(option), mac=mac, addresses=(_address(option, address),))
         for index, (option, mac, address) in enumerate(zip(choice.options, macs, addresses, strict=True))
     )
-    return VmCreatePlaced(
+    answer = VmCreatePlaced(
         request_id=request.request_id,
         reservation=reservation,
         name=request.name,
@@ -72,6 +73,7 @@ def placed(
         explanation=rulings([*granted(request, choice, addresses), *choice.findings], limit),
         facts_as_of=facts_as_of,
     )
+    return rendered(answer)
 
 
 def granted(request: VmCreateRequested, choice: Choice, addresses: Sequence[str]) -> list[Finding]:

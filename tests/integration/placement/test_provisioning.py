@@ -24,6 +24,7 @@ from services.cli.provisioning import (
 from services.cli.provisioning.customizing import specification
 from services.cli.provisioning.tasks import read
 from services.placement.domain.answering import annotation
+from services.placement.domain.rendering import rendered
 from services.simulator.app import simulated_vcenter
 from services.simulator.settings import SimulatorSettings
 from shared.events.inventory import VlanNone
@@ -115,7 +116,7 @@ def answer(vcenter: Vcenter, *, datacenter: str | None = None) -> VmCreatePlaced
     standard = PlacedWire(
         id=uuid4(), network=vcenter.standard._moId, name="VM Network", kind="standard", vlan=VlanNone()
     )
-    return VmCreatePlaced(
+    placed = VmCreatePlaced(
         request_id="order-1",
         reservation=reservation,
         name=f"web-{reservation.hex[:6]}",
@@ -135,6 +136,7 @@ def answer(vcenter: Vcenter, *, datacenter: str | None = None) -> VmCreatePlaced
         explanation=(),
         facts_as_of=now,
     )
+    return rendered(placed)
 
 
 async def test_the_vm_is_made_exactly_as_answered(vcenter: Vcenter) -> None:
@@ -185,8 +187,8 @@ async def test_a_failure_after_creation_removes_the_vm(
     """The vCenter refuses a customization of fewer adapters than the VM has."""
     before = await vcenter.vms()
 
-    def one_short(guest: Any) -> Any:
-        wanted = specification(guest)
+    def one_short(placed: VmCreatePlaced) -> Any:
+        wanted = specification(placed)
         wanted.nicSettingMap = wanted.nicSettingMap[:1]
         return wanted
 
