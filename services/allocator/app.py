@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+import contextlib
+from datetime import UTC, datetime, timedelta
+
+import structlog
 
 from services.allocator.handlers import Allocator
+from services.allocator.pruning import prune
 from services.allocator.settings import Settings
 from shared.events.topology import ALLOCATOR_COMMANDS, ALLOCATOR_FACTS
 from shared.runtime.consuming import consume
 from shared.runtime.environment import Platform
+from shared.runtime.errors import TransientError
+from shared.store.pool import Pool
 from shared.store.relay import relay
 
 NAME = "allocator"
+PRUNE_SECONDS = 3600
+
+log = structlog.get_logger(__name__)
 
 
 async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> None:
@@ -21,6 +30,7 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
     allocator = Allocator(platform.pool, options)
     linger = timedelta(milliseconds=options.linger_ms)
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_prune(platform.pool, timedelta(days=options.history_days), stop))
         tasks.create_task(relay(platform.pool, platform.bus, stop=stop, name=NAME))
         tasks.create_task(
             consume(
@@ -44,3 +54,14 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
                 name=NAME,
             )
         )
+
+
+async def _prune(pool: Pool, age: timedelta, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            vms = await prune(pool, datetime.now(UTC) - age)
+            log.debug("history_pruned", vms=vms)
+        except TransientError as error:
+            log.warning("history_not_pruned", reason=str(error))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PRUNE_SECONDS)

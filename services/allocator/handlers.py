@@ -11,6 +11,7 @@ import structlog
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Occasion
 from services.allocator.commands import carry_out
+from services.allocator.locking import lock_writes
 from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
 from services.allocator.reservations import apply_confirmations, apply_endings
 from services.allocator.settings import AllocatorSettings
@@ -34,11 +35,6 @@ from shared.store.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
 
-LOCK = 0x7061_7463_6862_0010
-"""The advisory lock that allocators take turns with. What is decided about an address depends on other VMs,
-wires and subnets; under the lock a decision sees all that was decided before. It is held once per batch, so
-any number of allocators may share the queue: they add availability, not speed."""
-
 V = TypeVar("V", bound=Event)
 
 
@@ -56,7 +52,7 @@ class Allocator:
     async def apply(self, envelopes: Sequence[Envelope[Event]]) -> None:
         """Apply a batch of facts, all or none, in one transaction."""
         async with transaction(self._pool) as conn:
-            await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+            await lock_writes(conn)
             out = Announcements()
             occasion = Occasion(envelopes)
             dirty = await self._take_in(conn, envelopes, occasion, out)
@@ -103,7 +99,7 @@ class Allocator:
         envelope = cast("Envelope[Command]", received.envelope)
         try:
             async with transaction(self._pool) as conn:
-                await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+                await lock_writes(conn)
                 out = Announcements()
                 result = await carry_out(conn, envelope, out, self._policy)
                 await out.send(conn)

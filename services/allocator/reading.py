@@ -110,12 +110,13 @@ async def read(
         """,
         asked,
     )
-    records = await _read_records(conn, asked, dirty_ports)
     unmatched = await conn.fetch(
         "SELECT *, host(address) AS text FROM inventory.unmatched WHERE address = ANY ($1::text[]::inet[])",
         asked,
     )
-    claiming = {s["port_id"] for s in sightings if s["live"]} | dirty_ports | records.keys()
+    claiming = (
+        {s["port_id"] for s in sightings if s["live"]} | dirty_ports | {u["port_id"] for u in unmatched}
+    )
     statements = await conn.fetch(
         """
         SELECT *, host(address) AS text FROM inventory.statement
@@ -124,8 +125,10 @@ async def read(
         asked,
         list(claiming),
     )
-    claiming |= {s["port_id"] for s in statements} | {u["port_id"] for u in unmatched}
-    ports = await _read_ports(conn, claiming)
+    claiming |= {s["port_id"] for s in statements}
+    # Of every port that may gain an address, not only of those that have one of these: a record is whole.
+    records = await _read_records(conn, asked, claiming)
+    ports = await _read_ports(conn, claiming | records.keys())
     vms = {s["vm_id"] for s in statements} | {r.port.vm for r in records.values()}
     vms |= {s["vm_id"] for s in sightings if s["live"] and s["port_id"] not in ports}
     places, homes = await _read_places(conn, vms)

@@ -22,6 +22,8 @@ class AllocatorSettings(BaseModel):
     """What a VM counts whose prefix length and gateway are the subnet's."""
     scopes: dict[UUID, str] = Field(default_factory=dict)
     """Scope by vCenter (instance UUID), for those whose addresses are not in the scope "default"."""
+    history_days: Annotated[float, Field(gt=0, le=3650)] = 7
+    """How long each VM's facts are kept one by one; a fact that comes later than that changes nothing."""
     batch: Annotated[int, Field(ge=1, le=5000)] = 200
     """Facts applied in one transaction."""
     linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -90,8 +91,11 @@ async def append_history(conn: Connection, entries: Mapping[Key, Iterable[Entry]
     return fresh
 
 
-async def read_history(conn: Connection, keys: Iterable[Key]) -> dict[Key, list[Entry]]:
-    """The whole history at each place, from old to new."""
+async def read_history(conn: Connection, keys: Iterable[Key]) -> dict[Key, tuple[Track, list[Entry]]]:
+    """The history at each place: what its forgotten beginning came to, and the rest from old to new.
+
+    Entries older than that beginning are too late to count, and left out.
+    """
     asked = list(keys)
     if not asked:
         return {}
@@ -99,10 +103,35 @@ async def read_history(conn: Connection, keys: Iterable[Key]) -> dict[Key, list[
         f"SELECT h.* FROM inventory.vm_history h {_AT_PLACES} ORDER BY epoch, sequence",  # noqa: S608
         *_split(asked),
     )
-    history: dict[Key, list[Entry]] = {}
+    history: dict[Key, tuple[Track, list[Entry]]] = {key: (Track(), []) for key in asked}
     for row in rows:
-        history.setdefault((row["vcenter_id"], row["moid"]), []).append(_entry(row))
+        key = (row["vcenter_id"], row["moid"])
+        if row["kind"] == "base":
+            history[key] = (_base(row), [])
+        else:
+            history[key][1].append(_entry(row))
     return history
+
+
+async def write_base(conn: Connection, tracks: Mapping[Key, Track]) -> None:
+    """Put what histories came to in place of all entries up to there."""
+    keys = list(tracks)
+    await conn.execute(
+        """
+        DELETE FROM inventory.vm_history h
+        USING unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
+            AS k (vcenter_id, moid, epoch, sequence)
+        WHERE h.vcenter_id = k.vcenter_id AND h.moid = k.moid
+          AND (h.epoch, h.sequence) <= (k.epoch, k.sequence)
+        """,
+        *_split(keys),
+        [tracks[key].order.epoch for key in keys],
+        [tracks[key].order.sequence for key in keys],
+    )
+    rows = [
+        (*key, *track.order, _last(track), "base", _json(_base_out(track))) for key, track in tracks.items()
+    ]
+    await HISTORY.upsert(conn, rows)
 
 
 async def write_heads(conn: Connection, tracks: Mapping[Key, Track]) -> None:
@@ -153,6 +182,46 @@ def _entry(row: Record) -> Entry:
     if row["kind"] == "guest":
         return Spoken(order, at, _report(content))
     return Removed(order, at)
+
+
+def _base_out(track: Track) -> dict[str, Any]:
+    return {
+        "wires": None if track.wires is None else _wires_out(track.wires),
+        "report": _report_out(track.report),
+        "sightings": [
+            [
+                key.device_key,
+                key.address,
+                str(key.wire),
+                s.first_seen.isoformat(),
+                s.since.isoformat(),
+                s.prefix,
+                s.gateway,
+                None if s.ended_at is None else s.ended_at.isoformat(),
+            ]
+            for key, s in sorted(track.sightings.items())
+        ],
+    }
+
+
+def _base(row: Record) -> Track:
+    content = row["content"]
+    track = Track(Order(row["epoch"], row["sequence"]), _wires(content["wires"]), _report(content["report"]))
+    for device, address, wire, first, since, prefix, gateway, ended in content["sightings"]:
+        track.sightings[SightingKey(device, address, UUID(wire))] = Sighting(
+            datetime.fromisoformat(first),
+            datetime.fromisoformat(since),
+            prefix,
+            gateway,
+            None if ended is None else datetime.fromisoformat(ended),
+        )
+    return track
+
+
+def _last(track: Track) -> datetime:
+    """Some time of the history's beginning; of no meaning, but the column wants one."""
+    times = [t for s in track.sightings.values() for t in (s.first_seen, s.ended_at) if t is not None]
+    return max(times, default=datetime.fromtimestamp(0, UTC))
 
 
 def _wires(content: Mapping[str, str] | None) -> dict[int, UUID] | None:

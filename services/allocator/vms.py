@@ -136,7 +136,8 @@ async def _fold(conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, 
     whole = await read_history(conn, late)
     for key, told in fresh.items():
         if key in late:
-            tracks[key] = fold(Track(), whole[key])
+            base, entries = whole[key]
+            tracks[key] = fold(base, entries)
         else:
             tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told)
     return set(fresh)

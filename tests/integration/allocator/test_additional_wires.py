@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.allocator.explaining_wires import why_wires
 from shared.events import commands as cmd
+from shared.events.vcenter import VcenterHeartbeat
 from shared.store.pool import Pool
 from tests.integration.allocator.story import Stage, Teller, wire
 
@@ -120,3 +122,19 @@ async def test_equal_fits_on_one_wire_are_not_guessed_between(pool: Pool) -> Non
     await stage.subnet("right", "10.0.0.0/24", "app", scope="right")
     await stage.tell(say.guest("a", "10.0.0.5"))
     assert await stage.unmatched() == {"10.0.0.5": "ambiguous"}
+
+
+async def test_g6_each_wire_of_a_subnet_explains_itself(pool: Pool) -> None:
+    stage, say = await staged(pool)
+    await stage.tell(say.envelope(VcenterHeartbeat, name="lab", current_to=say.now(), lag_seconds=0))
+    await stage.subnet("prod", "10.0.0.0/24", "web", gateway="10.0.0.1")
+    await stage.tell(say.guest("a", "10.0.0.5", gateway="10.0.0.1"))
+    default, seen = await why_wires(pool, "prod")
+    assert (default.wire_name, default.role) == ("web", "default")
+    assert (seen.wire_name, seen.role, seen.strong) == ("app", "seen", 1)
+    assert seen.because == (
+        "1 VMs were seen on it with addresses of the subnet, which weighs 1 of the 2 needed to attach it"
+    )
+    await stage.tell(say.guest("b", "10.0.0.6"))
+    _, detected = await why_wires(pool, "prod")
+    assert (detected.role, [w.vm_name for w in detected.evidence]) == ("detected", ["a", "b"])

@@ -65,6 +65,15 @@ async def test_a_conflict_ends_when_the_holder_goes_and_the_address_passes_on(po
     assert await stage.ledger() == {"10.0.0.5": "nic"}
 
 
+async def test_who_inherits_an_address_keeps_the_rest_of_its_record(pool: Pool) -> None:
+    stage, say, _ = await staged(pool)
+    await stage.tell(say.guest("a", "10.0.0.5"), say.guest("b", ["10.0.0.5", "10.0.0.6"]))
+    await stage.told()
+    await stage.tell(say.gone("a"))
+    updated = [t.data for t in await stage.told() if t.type == "nic.updated"]
+    assert [[a.address for a in u.nic.addresses] for u in updated] == [["10.0.0.5", "10.0.0.6"]]
+
+
 async def test_one_address_on_two_ports_of_a_vm_has_one_holder(pool: Pool) -> None:
     stage, say, _ = await staged(pool)
     await stage.tell(say.vm("c", "pg-1", "pg-1"), say.guest("c", "10.0.0.7", "10.0.0.7"))

@@ -9,11 +9,13 @@ CREATE TABLE inventory.vm_history (
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
     observed_at timestamptz NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('vm', 'guest', 'removed')),
-    -- vm: wire by device key. guest: [address, prefix, gateway] by device key.
+    kind text NOT NULL CHECK (kind IN ('vm', 'guest', 'removed', 'base')),
+    -- vm: wire by device key. guest: [address, prefix, gateway] by device key. base: what all before, which is no
+    -- longer kept, came to.
     content jsonb,
     PRIMARY KEY (vcenter_id, moid, epoch, sequence)
 );
+CREATE INDEX vm_history_by_age ON inventory.vm_history (observed_at) WHERE kind <> 'base';
 
 -- The end of each VM's history.
 CREATE TABLE inventory.vm_head (
