@@ -18,7 +18,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(m|mb|mib|g|gb|gib|t|tb|tib)?", re.IGNORE
 _MIB = {"m": 1, "g": 1024, "t": 1024 * 1024}
 _SPAN = re.compile(r"(\d+)\s*(s|m|h|d)?", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_NIC_KEYS = ("subnet", "wire", "scope", "family", "address", "mac")
+_NIC_KEYS = tuple(name for name in NicRequest.model_fields if name != "labels")
 
 
 def mebibytes(text: str) -> int:
@@ -38,8 +38,10 @@ def seconds(text: str) -> int:
 
 
 def nic_request(text: str) -> NicRequest:
-    """One NIC: "any", a subnet's name, or "subnet=…,address=…" with any of subnet, wire, scope, family,
-    address and mac. Raises ValueError."""
+    """One NIC: "any", a subnet's name, or "subnet=…,address=…" with any field of a NIC request but labels.
+
+    Raises ValueError.
+    """
     text = text.strip()
     if text in {"", "any"}:
         return NicRequest()

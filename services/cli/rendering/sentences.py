@@ -212,6 +212,34 @@ def _(event: placement.VmCreateConfirmed) -> str:
 
 
 @sentence.register
+def _(event: placement.VmCreateBatchRequested) -> str:
+    return f"{len(event.requests)} VMs, {event.mode.replace('_', ' ')} ({event.batch_id})"
+
+
+@sentence.register
+def _(event: placement.VmCreateBatchAnswered) -> str:
+    return f"{event.batch_id}: {event.reason}"
+
+
+@sentence.register
+def _(event: placement.VmCreateExtended) -> str:
+    return f"{event.request_id}: held until {event.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@sentence.register
+def _(event: placement.VmCreateVerified) -> str:
+    seen = ", ".join(address for check in event.nics for address in check.seen)
+    return f"{event.request_id}: {event.vm_moid} uses what was reserved for it: {seen}"
+
+
+@sentence.register
+def _(event: placement.VmCreateDrifted) -> str:
+    reserved = ", ".join(address for check in event.nics for address in check.reserved)
+    seen = ", ".join(address for check in event.nics for address in check.seen)
+    return f"{event.request_id}: {event.vm_moid} uses {seen or 'no address'}, reserved: {reserved}"
+
+
+@sentence.register
 def _(event: placement.VmCreateCancelled) -> str:
     return event.request_id + (f": {event.note}" if event.note else "")
 
