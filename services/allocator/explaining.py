@@ -74,7 +74,7 @@ async def why(pool: Pool, vm: str, *, weight: Weight | None = None) -> WhyVm:
             """
             SELECT v.name, v.moid, v.power, v.removed, v.gone_at,
                    coalesce(c.name, v.vcenter_id::text) AS vcenter, coalesce(c.state, 'unknown') AS state,
-                   c.current_to, g.tools, g.observed_at AS heard_at
+                   nullif(c.current_to, 'epoch') AS current_to, g.tools, g.observed_at AS heard_at
             FROM inventory.vm v
             LEFT JOIN inventory.vcenter c ON c.id = v.vcenter_id
             LEFT JOIN inventory.guest g ON g.vcenter_id = v.vcenter_id AND g.moid = v.moid

@@ -32,9 +32,9 @@ async def sync(
 ) -> None:
     """Occupy and release.
 
-    An address that nobody has, and whose end no sighting dates, cools down from `now` (the time of the
-    event that led here) if a statement was what held it: then it is one of `stated`. Otherwise a late fact
-    has shown that nobody ever had it, and it is free.
+    An address that nobody has, and whose end no fact dates, is free: a late fact has shown that nobody ever
+    had it, or nobody was ever seen with it. But if it is one of `stated`, an operator has just taken it from
+    a port; then it cools down from `now`, the time of the command.
 
     Raises ConflictError when an address has another holder by now than `ledger` says.
     """
@@ -46,7 +46,7 @@ async def sync(
             _occupy(steps, spot[1], wish.holder, wish.since, held)
         elif wish.ending is not None:
             _end(steps, spot[1], wish.ending, held)
-        elif held is not None and held.holder.kind in ("nic", "sighting"):
+        elif held is not None and held.holder.kind in ("nic", "sighting", "reservation"):
             ended = steps.release if spot in stated else steps.undo
             ended.append(Release(spot[1], held.holder, now))
     for scope in sorted(scopes):

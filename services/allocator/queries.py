@@ -21,7 +21,7 @@ from shared.store.pool import Connection, Pool
 
 @dataclass(frozen=True, slots=True)
 class VcenterRow:
-    """A vCenter, and up to when what it says is known (`current_to`)."""
+    """A vCenter, and up to when what it says is known: `current_to`, None before its first snapshot."""
 
     id: UUID
     name: str
@@ -30,7 +30,7 @@ class VcenterRow:
     detail: str | None
     epoch: int
     snapshot_epoch: int | None
-    current_to: datetime
+    current_to: datetime | None
     lag_seconds: float | None
     hosts: int
     wires: int
@@ -152,7 +152,7 @@ async def list_vcenters(pool: Pool) -> list[VcenterRow]:
     rows = await pool.fetch(
         """
         SELECT c.id, c.name, coalesce(s.name, 'default') AS scope, c.state, c.detail, c.epoch,
-               c.snapshot_epoch, c.current_to, c.lag_seconds,
+               c.snapshot_epoch, nullif(c.current_to, 'epoch') AS current_to, c.lag_seconds,
                (SELECT count(*) FROM inventory.host h WHERE h.vcenter_id = c.id AND NOT removed) AS hosts,
                (SELECT count(*) FROM inventory.wire w
                 WHERE w.vcenter_id = c.id AND NOT retired AND NOT uplink) AS wires,

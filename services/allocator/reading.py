@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
 from asyncpg import Record
@@ -25,6 +25,9 @@ from services.allocator.views import (
 from shared.ipam.domain import Holder
 from shared.model.identifiers import nic_id
 from shared.store.pool import Connection
+
+COUNTS: tuple[None, bool] = (None, False)
+"""The statement counts: its VM did not end, and has the port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +236,8 @@ async def _read_places(
     """Where VMs are or were, and the rows of where those live that do."""
     rows = await conn.fetch(
         """
-        SELECT vm_id, vcenter_id, moid, removed, shadow, appeared_at, gone_at, coalesce(name, moid) AS name
+        SELECT vm_id, vcenter_id, moid, removed, shadow, appeared_at, gone_at, observed_at,
+               coalesce(name, moid) AS name
         FROM inventory.vm
         WHERE vm_id = ANY ($1::uuid[])
         """,
@@ -297,12 +301,12 @@ def _stated(
     stated = []
     for row in rows:
         subnet = subnets.get(row["subnet_id"])
-        counts, ended_at = _standing_of(row, ports, places)
-        if row["text"] in addresses and subnet is not None and (counts or ended_at is not None):
+        standing = _standing_of(row, ports, places)
+        if row["text"] in addresses and subnet is not None and standing is not None:
             nic = nic_id(row["vm_id"], row["device_key"])
             stated.append(
                 Stated(row["port_id"], nic, row["text"], row["source"], subnet, row["at"],
-                       row["reservation"], ended_at)
+                       row["reservation"], *standing)
             )  # fmt: skip
     return stated
 
@@ -314,24 +318,27 @@ def _fixed(
 ) -> dict[UUID, set[str]]:
     fixed: dict[UUID, set[str]] = {}
     for row in rows:
-        if row["source"] == "fixed" and _standing_of(row, ports, places)[0]:
+        if row["source"] == "fixed" and _standing_of(row, ports, places) == COUNTS:
             fixed.setdefault(row["port_id"], set()).add(row["text"])
     return fixed
 
 
 def _standing_of(
     row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]]
-) -> tuple[bool, Any]:
-    """Whether a statement counts, and if not, since when its VM is gone. Neither: it waits for its port."""
+) -> tuple[datetime | None, bool] | None:
+    """`COUNTS`, or since when the VM of a statement is gone, or that it lost the port. None: too early."""
     at = places.get(row["vm_id"], [])
     home = home_of(at)
     if home is None:
-        gone = [p.gone_at for p in at if p.gone_at is not None]
-        return False, max(gone, default=None)
+        gone = max((p.gone_at for p in at if p.gone_at is not None), default=None)
+        return None if gone is None else (gone, False)
     void = void_before(at, home)
     if void is not None and row["at"] <= void:
-        return False, void
-    return row["port_id"] in ports, None
+        return void, False
+    if row["port_id"] in ports:
+        return COUNTS
+    newest = home.observed_at
+    return (None, True) if newest is not None and newest > row["at"] else None
 
 
 def _people(

@@ -72,7 +72,7 @@ async def _settle(
         (bound.scope, address)
         for record in docket.records.values()
         for address, bound in record.addresses.items()
-        if bound.source != "tools"
+        if bound.source == "fixed" and record.port.id in docket.ports
     }
     await sync(conn, ruling.ledger, docket.case.ledger, stated=stated, now=occasion.at())
     await write_records(conn, changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,10 @@ VCENTER = Table(
 )
 
 
+NEVER = datetime.fromtimestamp(0, UTC)
+"""`current_to` until a heartbeat or a completed snapshot: a login alone says nothing about the inventory."""
+
+
 async def apply_vcenters(
     conn: Connection, envelopes: Sequence[Envelope[Fact]], scopes: Mapping[UUID, UUID]
 ) -> None:
@@ -42,13 +47,13 @@ async def apply_vcenters(
     rows: dict[UUID, dict[str, Any]] = {row["id"]: dict(row) for row in stored}
     for envelope in envelopes:
         identity = envelope.data.vcenter
-        row = rows.setdefault(identity, _unknown(identity, envelope))
+        row = rows.setdefault(identity, _unknown(identity))
         row["scope_id"] = scopes.get(identity, scope_id(DEFAULT_SCOPE_NAME))
         _take_in(row, envelope)
     await VCENTER.upsert(conn, [tuple(row.values()) for row in rows.values()])
 
 
-def _unknown(identity: UUID, envelope: Envelope[Fact]) -> dict[str, Any]:
+def _unknown(identity: UUID) -> dict[str, Any]:
     """A vCenter of which nothing is known yet; the name is a stopgap until a fact tells it."""
     values: dict[str, Any] = dict.fromkeys(VCENTER.columns)
     return values | {
@@ -57,7 +62,7 @@ def _unknown(identity: UUID, envelope: Envelope[Fact]) -> dict[str, Any]:
         "state": "connected",
         "epoch": 0,
         "sequence": 0,
-        "current_to": envelope.time,
+        "current_to": NEVER,
     }
 
 

@@ -190,6 +190,14 @@ async def _rewire(
             dirty.vms.add(identity)
     ports = await read_described_ports(conn, homes)
     dirty.ports |= await write_ports(conn, await read_ports(conn, vms), ports)
+    # What people said about a port that is not there waits for it, or has lost it: this fact may tell which.
+    rows = await conn.fetch(
+        "SELECT DISTINCT vm_id FROM inventory.statement "
+        "WHERE vm_id = ANY ($1::uuid[]) AND NOT port_id = ANY ($2::uuid[])",
+        list(vms),
+        [p.id for p in ports],
+    )
+    dirty.vms |= {row["vm_id"] for row in rows}
     for old, new in heard:
         # What people said about a VM may count, or be void, once it came, went, or took another identity;
         # and its records carry its name.

@@ -21,6 +21,8 @@ class Place:
     """A placeholder or a fault tolerance secondary: looks like the VM, is not."""
     appeared_at: datetime | None = None
     gone_at: datetime | None = None
+    observed_at: datetime | None = None
+    """Of the newest fact about the VM there."""
 
     @property
     def key(self) -> tuple[UUID, str]:

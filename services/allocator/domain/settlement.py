@@ -35,7 +35,7 @@ class SeenOn:
 class Stated:
     """An address that people stated for a port, or that a reservation brought to it.
 
-    It counts while `ended_at` is None: the port lives. With it, the port went then.
+    It counts while the port lives. With `ended_at` the VM went then; `abandoned`: it lives without the port.
     """
 
     port: UUID
@@ -46,6 +46,17 @@ class Stated:
     since: datetime
     reservation: UUID | None = None
     ended_at: datetime | None = None
+    abandoned: bool = False
+
+    @property
+    def spot(self) -> Spot:
+        """The address in its scope."""
+        return self.subnet.scope, self.address
+
+    @property
+    def counts(self) -> bool:
+        """The port is there to have the address."""
+        return self.ended_at is None and not self.abandoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,6 @@ class Ending(NamedTuple):
     holder: Holder
     since: datetime
     at: datetime
-    reservation: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +139,8 @@ def _rule_on(
         ruling.ledger[spot] = Wish(verdicts.holder, verdicts.since)
     elif outside is None:
         ruling.ledger[spot] = Wish(ending=ending)
-    elif ending is not None and outside == Holder("reservation", ending.reservation or UUID(int=0)):
-        # Confirmed for a VM that is gone again: the reservation was the VM's, and ends with it.
+    elif any(s.reservation == outside.id and not s.counts and s.spot == spot for s in case.stated):
+        # Confirmed for a VM that is gone again, or has lost the device: what was the VM's ends with it.
         ruling.ledger[spot] = Wish(ending=ending)
 
 
@@ -154,7 +164,7 @@ def _by_address(case: Case) -> dict[str, list[tuple[Claimant, UUID]]]:
                 )
             )
     for stated in case.stated:
-        if stated.ended_at is None:
+        if stated.counts:
             scope[stated.port, stated.address] = stated.subnet.scope
             per_address.setdefault(stated.address, []).append(
                 Claimant(
@@ -189,18 +199,16 @@ def _endings(case: Case) -> dict[Spot, Ending]:
             _keep_later(last, spot, Ending(holder, seen.since, seen.ended_at))
     for stated in case.stated:
         if stated.ended_at is not None:
-            ending = Ending(Holder("nic", stated.nic), stated.since, stated.ended_at, stated.reservation)
-            _keep_later(last, (stated.subnet.scope, stated.address), ending)
+            ending = Ending(Holder("nic", stated.nic), stated.since, stated.ended_at)
+            _keep_later(last, stated.spot, ending)
     return last
 
 
 def _keep_later(last: dict[Spot, Ending], spot: Spot, ending: Ending) -> None:
     known = last.get(spot)
-    if known is None:
-        last[spot] = ending
-        return
-    later = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
-    last[spot] = later._replace(reservation=known.reservation or ending.reservation)
+    if known is not None:
+        ending = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
+    last[spot] = ending
 
 
 def _match(case: Case, seen: SeenOn) -> Match:
