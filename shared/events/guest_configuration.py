@@ -35,9 +35,9 @@ class GuestConfiguration(Part):
     customization: dict[str, Any]
     """vSphere's CustomizationSpec in the notation of the vSphere Web Services JSON API (`_typeName`)."""
     cloud_init: CloudInit | None = None
-    """Linux; None where MAC addresses that vCenter is yet to choose are needed."""
+    """Linux, where every NIC has its MAC in the answer: a guest knows its adapters by nothing else."""
     keyfiles: tuple[GuestFile, ...] = ()
-    """NetworkManager connections, one for each NIC; empty where `cloud_init` is None."""
+    """NetworkManager connections, one for each NIC; none where `cloud_init` is None."""
     ignition: dict[str, Any] | None = None
     """The same files and the host name for Ignition (specification 3)."""
     notes: tuple[str, ...] = ()

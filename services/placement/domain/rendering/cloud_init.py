@@ -8,9 +8,8 @@ from typing import Any
 from services.placement.domain.rendering.plan import MISSING_DOMAIN, Adapter, GuestPlan
 from shared.events.guest_configuration import CloudInit
 
-DEFAULT_ROUTES = {"ipv4": "0.0.0.0/0", "ipv6": "::/0"}
-ANY_ETHERNET = "e*"
-"""Where there is one adapter only: ens192, eth0, enp3s0 …"""
+# netplan would rather have routes to ::/0, which cloud-init without netplan turns into ::/64 (its issue 4600).
+GATEWAYS = {"ipv4": "gateway4", "ipv6": "gateway6"}
 
 
 def cloud_init(plan: GuestPlan) -> CloudInit | None:
@@ -33,8 +32,13 @@ def full_name(plan: GuestPlan) -> str:
 
 
 def _ethernet(adapter: Adapter, plan: GuestPlan) -> dict[str, Any]:
-    match = {"macaddress": adapter.mac} if adapter.mac is not None else {"name": ANY_ETHERNET}
-    content: dict[str, Any] = {"match": match, "dhcp4": not adapter.addresses, "dhcp6": False}
+    content: dict[str, Any] = {
+        "match": {"macaddress": adapter.mac},
+        # netplan alone goes by `match`: where cloud-init writes ifcfg files itself, the name must hold.
+        "set-name": f"nic{adapter.index}",
+        "dhcp4": not adapter.addresses,
+        "dhcp6": False,
+    }
     if adapter.addresses:
         content["addresses"] = [f"{item.address}/{item.prefix}" for item in adapter.addresses]
     servers = {"search": list(plan.search_domains), "addresses": list(adapter.dns)}
@@ -42,12 +46,9 @@ def _ethernet(adapter: Adapter, plan: GuestPlan) -> dict[str, Any]:
         content["nameservers"] = named
     if adapter.mtu is not None:
         content["mtu"] = adapter.mtu
-    routes = [
-        {"to": DEFAULT_ROUTES[item.family], "via": item.gateway} for item in adapter.addresses if item.gateway
-    ]
-    routes += [{"to": route.to, "via": route.via} for route in adapter.routes]
-    if routes:
-        content["routes"] = routes
+    content |= {GATEWAYS[item.family]: item.gateway for item in adapter.addresses if item.gateway}
+    if adapter.routes:
+        content["routes"] = [{"to": route.to, "via": route.via} for route in adapter.routes]
     return content
 
 

@@ -35,8 +35,7 @@ def _lines(adapter: Adapter, plan: GuestPlan) -> Iterator[str]:
     yield "type=ethernet"
     yield ""
     yield "[ethernet]"
-    if adapter.mac is not None:
-        yield f"mac-address={adapter.mac.upper()}"
+    yield f"mac-address={adapter.mac}"
     if adapter.mtu is not None:
         yield f"mtu={adapter.mtu}"
     # Without any address the guest asks for one; beside an IPv6 address IPv4 is not wanted.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 from typing import Literal
 from uuid import UUID
 
@@ -66,8 +66,8 @@ class GuestPlan:
 
     @property
     def adapters_are_known(self) -> bool:
-        """Can the guest tell its adapters apart: by MAC, or because there is but one?"""
-        return len(self.adapters) == 1 or all(adapter.mac is not None for adapter in self.adapters)
+        """Can the guest tell its adapters apart? It knows them by MAC alone."""
+        return all(adapter.mac is not None for adapter in self.adapters)
 
 
 def guest_plan(answer: VmCreatePlaced, macs: Mapping[int, str]) -> GuestPlan:
@@ -111,12 +111,11 @@ def _domains(answer: VmCreatePlaced) -> list[str]:
 def _adapter(nic: PlacedNic, mac: str | None, guest: Guest, routed: set[Family]) -> Adapter:
     addressing: list[Addressing] = []
     for placed in nic.addresses:
-        network = ip_network(f"{placed.address}/{placed.prefix}", strict=False)
-        family: Family = "ipv4" if network.version == 4 else "ipv6"
+        family = family_of(placed.address)
         gateway = placed.gateway if family not in routed else None
         if gateway is not None:
             routed.add(family)
-        netmask = str(network.netmask) if family == "ipv4" else None
+        netmask = str(IPv4Network((0, placed.prefix)).netmask) if family == "ipv4" else None
         addressing.append(Addressing(family, placed.address, placed.prefix, netmask, gateway))
     return Adapter(
         index=nic.index,
@@ -157,8 +156,8 @@ def _noted(plan: GuestPlan, notes: tuple[str, ...]) -> GuestPlan:
 
 
 def family_of(text: str) -> Family:
-    """Of an address or a prefix."""
-    return "ipv4" if ip_network(text).version == 4 else "ipv6"
+    """Of an address or a prefix, either in its canonical text."""
+    return "ipv6" if ":" in text else "ipv4"
 
 
 def _once(values: Iterable[str]) -> tuple[str, ...]:
