@@ -7,7 +7,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.collector.credentials import resolve
+from services.collector.credentials import log_in_with, reach
 from services.collector.domain.sight import SightLost
 from services.collector.registry import NewVcenter, Vcenter
 from services.collector.vsphere.endpoint import Credentials, Endpoint, parse_endpoint
@@ -42,7 +42,7 @@ async def check(vcenter: NewVcenter) -> list[Check]:
     """
     done: list[Check] = []
     try:
-        endpoint = parse_endpoint(vcenter.url, vcenter.tls, vcenter.tls_detail)
+        endpoint = reach(parse_endpoint(vcenter.url, vcenter.tls, vcenter.tls_detail), vcenter.proxy)
     except PermanentError as error:
         return [Check("address", False, str(error), error.hint)]
     for step in (_address, _tls):
@@ -50,10 +50,7 @@ async def check(vcenter: NewVcenter) -> list[Check]:
         if not done[-1].ok:
             return done
     try:
-        credentials = Credentials(
-            resolve(vcenter.user_ref, what="the user").get_secret_value(),
-            resolve(vcenter.password_ref, what="the password"),
-        )
+        credentials = log_in_with(vcenter.user_ref, vcenter.password_ref)
     except PermanentError as error:
         return [*done, Check("credentials", False, str(error), error.hint)]
     done.append(Check("credentials", True, f"user {credentials.user}, password from its reference"))
@@ -61,12 +58,14 @@ async def check(vcenter: NewVcenter) -> list[Check]:
 
 
 async def _address(endpoint: Endpoint) -> Check:
-    where = f"{endpoint.host} port {endpoint.port}"
+    via = endpoint.proxy
+    host, port = (endpoint.host, endpoint.port) if via is None else (via.host, via.port)
+    where = f"{host} port {port}" if via is None else f"the proxy {host} port {port}"
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(SECONDS):
-            found = await loop.getaddrinfo(endpoint.host, endpoint.port)
-            _, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+            found = await loop.getaddrinfo(host, port)
+            _, writer = await asyncio.open_connection(host, port)
             writer.close()
     except TimeoutError:
         return Check(
@@ -85,7 +84,10 @@ async def _tls(endpoint: Endpoint) -> Check:
     try:
         shown = await asyncio.to_thread(certificate_thumbprint, endpoint, SECONDS)
     except OSError as error:
-        return Check("tls", False, f"no TLS there: {error}", "give the https port of the vCenter, mostly 443")
+        remedy = "give the https port of the vCenter, mostly 443"
+        if endpoint.proxy is not None:
+            remedy += ", and let the proxy connect to it"
+        return Check("tls", False, f"no TLS there: {error}", remedy)
     try:
         await asyncio.to_thread(shake_hands, endpoint, SECONDS)
     except PermanentError as error:

@@ -1,4 +1,7 @@
-"""Secrets by reference: what is stored says where the secret is, never what it is (G9)."""
+"""Secrets by reference: what is stored says where the secret is, never what it is (G9).
+
+From what is registered to what a session needs: an endpoint with its proxy, and credentials.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from services.collector.vsphere.endpoint import Credentials, Endpoint, behind, is_loopback
+from services.collector.vsphere.proxies import DIRECT, Proxy, parse_proxy, proxy_of_environment
 from shared.runtime.errors import PermanentError
 
 _HINT = "write it as env:NAME or file:/path"
@@ -48,3 +53,37 @@ def resolve(reference: str, *, what: str) -> SecretStr:
             code="vcenter_credentials",
             hint=f"let the collector's user read {rest}",
         ) from None
+
+
+def check_proxy(reference: str | None) -> None:
+    """Raise `PermanentError` for what is neither "direct" nor a reference to a proxy's URL."""
+    if reference is None or reference == DIRECT:
+        return
+    check_reference(reference, what="the proxy", secret=False)
+    kind, _, rest = reference.partition(":")
+    if kind == "text":
+        parse_proxy(rest, secret=False)
+
+
+def proxy_for(endpoint: Endpoint, reference: str | None) -> Proxy | None:
+    """The proxy to use. Raises `PermanentError` when it can't be told."""
+    if reference == DIRECT:
+        return None
+    if reference is not None:
+        url = resolve(reference, what="the proxy").get_secret_value().strip()
+        return parse_proxy(url, secret=not reference.startswith("text:"))
+    if is_loopback(endpoint.host):
+        return None
+    return proxy_of_environment(endpoint.scheme, endpoint.host, endpoint.port)
+
+
+def reach(endpoint: Endpoint, proxy: str | None) -> Endpoint:
+    """The endpoint by the way to it. Raises `PermanentError`."""
+    return behind(endpoint, proxy_for(endpoint, proxy))
+
+
+def log_in_with(user_ref: str, password_ref: str) -> Credentials:
+    """Who logs in. Raises `PermanentError`."""
+    return Credentials(
+        resolve(user_ref, what="the user").get_secret_value(), resolve(password_ref, what="the password")
+    )

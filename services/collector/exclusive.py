@@ -1,10 +1,15 @@
-"""One active collector per vCenter: a session lock in PostgreSQL, which dies with whoever held it."""
+"""One active collector per vCenter: a session lock in PostgreSQL, which dies with whoever held it.
+
+A new epoch is begun through the lock's own connection. So whoever has lost the lock, knowingly or not, can't
+begin one any more, and what it still publishes under its old epoch loses to what its successor says.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -14,25 +19,62 @@ from shared.runtime.errors import TransientError
 from shared.store.connection import connect, translate_errors
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 _SPACE = 0x636F_6C6C
 """First key of the lock pair: "coll"."""
 
 
-@asynccontextmanager
-async def only_one(database_url: str, vcenter: UUID, *, poll_seconds: float) -> AsyncIterator[asyncio.Event]:
-    """Hold the lock of a vCenter, waiting for it if need be. The event is set when the lock is lost.
+class Lock:
+    """The lock of one vCenter, held. `lost` is set when it is known to be held no more."""
 
-    `vcenter` is the registration's id. Raises `TransientError` when the database can't be reached.
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self.lost = asyncio.Event()
+        self._connection = connection
+        self._turn = asyncio.Lock()
+        connection.add_termination_listener(lambda _: self.lost.set())
+
+    async def write(self, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[T]]) -> T:
+        """The result of `work`, done in one transaction by the session that holds the lock.
+
+        Raises `TransientError`, and nothing was written, when the lock is lost.
+        """
+        try:
+            async with self._turn, translate_errors(), self._connection.transaction():
+                return await work(self._connection)
+        except TransientError:
+            self.lost.set()
+            raise
+
+    async def guard(self, poll_seconds: float) -> None:
+        """Ask now and then: a connection to a machine that vanished does not say so. Ends when it is lost."""
+        while not self.lost.is_set():
+            await asyncio.sleep(poll_seconds)
+            try:
+                async with self._turn, translate_errors():
+                    await self._connection.fetchval("SELECT 1", timeout=poll_seconds + 5)
+            except TransientError as error:
+                log.warning("collector lock lost", error=str(error))
+                self.lost.set()
+
+
+@asynccontextmanager
+async def only_one(
+    database_url: str, vcenter: UUID, *, poll_seconds: float, silence_seconds: float
+) -> AsyncIterator[Lock]:
+    """Hold the lock of a vCenter, waiting for it if need be.
+
+    `vcenter` is the registration's id. A holder that is not heard of for `silence_seconds` (its machine is
+    gone, its process hangs) loses the lock. Raises `TransientError` when the database can't be reached.
     """
     connection = await connect(database_url, name="patchbay-collector-lock")
-    lost = asyncio.Event()
-    connection.add_termination_listener(lambda _: lost.set())
+    lock = Lock(connection)
     try:
+        await _end_when_silent(connection, silence_seconds)
         while not await _try(connection, vcenter):  # noqa: ASYNC110  the other holder is another process
             await asyncio.sleep(poll_seconds)
-        guard = asyncio.create_task(_guard(connection, lost, poll_seconds))
+        guard = asyncio.create_task(lock.guard(poll_seconds))
         try:
-            yield lost
+            yield lock
         finally:
             guard.cancel()
             await asyncio.gather(guard, return_exceptions=True)
@@ -40,21 +82,17 @@ async def only_one(database_url: str, vcenter: UUID, *, poll_seconds: float) -> 
         connection.terminate()
 
 
+async def _end_when_silent(connection: asyncpg.Connection[asyncpg.Record], seconds: float) -> None:
+    """Let the server end this session, and with it the lock, when nothing comes from us any more."""
+    async with translate_errors():
+        await connection.execute(
+            "SELECT set_config('idle_session_timeout', $1, false),"
+            " set_config('idle_in_transaction_session_timeout', $1, false)",
+            f"{round(seconds * 1000)}ms",
+        )
+
+
 async def _try(connection: asyncpg.Connection[asyncpg.Record], vcenter: UUID) -> bool:
     async with translate_errors():
         key = int.from_bytes(vcenter.bytes[:4], "big", signed=True)
         return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", _SPACE, key))
-
-
-async def _guard(
-    connection: asyncpg.Connection[asyncpg.Record], lost: asyncio.Event, poll_seconds: float
-) -> None:
-    """Ask now and then: a connection to a machine that vanished does not say so."""
-    while not lost.is_set():
-        await asyncio.sleep(poll_seconds)
-        try:
-            async with translate_errors():
-                await connection.fetchval("SELECT 1", timeout=poll_seconds + 5)
-        except TransientError as error:
-            log.warning("collector lock lost", error=str(error))
-            lost.set()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import UUID
 
 import structlog
 
-from services.collector import registry
+from services.collector import registry, wishes
 from services.collector.registry import Vcenter
 from shared.bus.port import Bus
 from shared.events.base import Event
@@ -27,7 +26,6 @@ from shared.runtime.publishing import publish, reply
 from shared.store.pool import Pool
 
 log = structlog.get_logger(__name__)
-_Order = Callable[[Pool, UUID], Awaitable[Vcenter]]
 
 
 class Commands:
@@ -52,32 +50,33 @@ class Commands:
             await reply(self._bus, received, envelope)
 
     async def _carry_out(self, command: Event) -> CommandReplied:
-        order, vcenter_id = _order_of(command)
-        if order is None or vcenter_id is None:
-            complaint = Complaint(
-                code="unknown_command", message=f"{command.TYPE} is nothing the collector does"
-            )
-            return CommandReplied(command=command.TYPE, complaint=complaint)
         try:
-            vcenter = await order(self._pool, vcenter_id)
+            vcenter, details = await self._order(command)
         except PermanentError as error:
             message = f"{error}; {error.hint}" if error.hint else str(error)
-            complaint = Complaint(code=error.code, message=message, field="vcenter")
+            field = "vcenter" if error.code.startswith(("vcenter", "brake")) else error.code.partition("_")[0]
+            complaint = Complaint(code=error.code, message=message, field=field)
             return CommandReplied(command=command.TYPE, complaint=complaint)
-        log.info("command", command=command.TYPE, vcenter=vcenter.name)
-        result = {"vcenter": str(vcenter_id), "name": vcenter.name, "epoch": vcenter.epoch}
+        log.info("command", command=command.TYPE, vcenter=vcenter.name, **details)
+        identity = str(vcenter.instance_uuid or vcenter.id)
+        result = {"vcenter": identity, "name": vcenter.name, "epoch": vcenter.epoch, **details}
         return CommandReplied(command=command.TYPE, result=result)
 
-
-def _order_of(command: Event) -> tuple[_Order | None, UUID | None]:
-    match command:
-        case VcenterResync():
-            return registry.request_resync, command.vcenter
-        case VcenterPause():
-            return registry.pause, command.vcenter
-        case VcenterResume():
-            return registry.resume, command.vcenter
-        case VcenterReleaseBrake():
-            return registry.release_brake, command.vcenter
-        case _:
-            return None, None
+    async def _order(self, command: Event) -> tuple[Vcenter, dict[str, str]]:
+        """Note what is wanted; the vCenter as it stands now, and what else there is to say."""
+        match command:
+            case VcenterResync(vm=None, datacenter=None):
+                return await registry.request_resync(self._pool, command.vcenter), {}
+            case VcenterResync():
+                vcenter, wish = await wishes.request_reread(
+                    self._pool, command.vcenter, vm=command.vm, datacenter=command.datacenter
+                )
+                return vcenter, {"read_again": wish}
+            case VcenterPause():
+                return await registry.pause(self._pool, command.vcenter), {}
+            case VcenterResume():
+                return await registry.resume(self._pool, command.vcenter), {}
+            case VcenterReleaseBrake():
+                return await registry.release_brake(self._pool, command.vcenter), {}
+            case _:
+                raise PermanentError(f"{command.TYPE} is nothing the collector does", code="unknown_command")

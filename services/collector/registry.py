@@ -5,15 +5,15 @@ A running collector hears of every change within a moment (NOTIFY on `CHANNEL`),
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from services.collector.credentials import check_reference
+from services.collector.credentials import check_proxy, check_reference
 from services.collector.vsphere.endpoint import TlsMode, parse_endpoint
 from shared.runtime.errors import PermanentError
 from shared.store.connection import WriteConflict
@@ -23,8 +23,9 @@ CHANNEL = "patchbay_collector_registry"
 State = Literal["new", "connecting", "snapshot", "held", "watching", "lost", "paused", "stopped"]
 
 _COLUMNS = """
-    v.id, v.name, v.url, v.user_ref, v.password_ref, v.tls, v.tls_detail, v.scope, v.instance_uuid, v.paused,
-    v.resync_requested, v.brake_released, v.held, v.state, v.state_detail, v.state_at, v.added_at,
+    v.id, v.name, v.url, v.user_ref, v.password_ref, v.tls, v.tls_detail, v.proxy, v.scope, v.instance_uuid,
+    v.paused, v.resync_requested, v.rereads, v.datacenters, v.brake_released, v.held,
+    v.state, v.state_detail, v.state_at, v.added_at,
     coalesce(s.epoch, 0) AS epoch
 """
 _FROM = "collector.vcenter v LEFT JOIN collector.stream s ON s.vcenter_id = v.instance_uuid"
@@ -42,6 +43,9 @@ class NewVcenter:
     tls_detail: str | None = None
     """Path of a CA bundle, or SHA-256 thumbprint, as `tls` asks for."""
     scope: str = "default"
+    """The address space that its VMs' addresses are in."""
+    proxy: str | None = None
+    """A reference to an HTTP proxy's URL, or "direct"; None: what the environment says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,10 @@ class Vcenter(NewVcenter):
     """Of the newest login; 0 before the first."""
     paused: bool = False
     resync_requested: bool = False
+    rereads: Sequence[str] = ()
+    """Objects to read and tell again, as "vm/<managed object id>" or "datacenter/<managed object id>"."""
+    datacenters: Mapping[str, str] = field(default_factory=dict)
+    """Name by managed object id, as last seen."""
     brake_released: bool = False
     held: Mapping[str, int] | None = None
     """Objects whose removal the brake holds, by kind."""
@@ -65,34 +73,78 @@ class Vcenter(NewVcenter):
     @property
     def connection(self) -> tuple[str, ...]:
         """All that a session depends on: when it changes, a new one is made."""
-        return (self.name, self.url, self.user_ref, self.password_ref, self.tls, self.tls_detail or "")
+        return (
+            *(self.name, self.url, self.user_ref, self.password_ref, self.tls, self.tls_detail or ""),
+            *(self.scope, self.proxy or ""),
+        )
 
 
 async def add(pool: Pool, new: NewVcenter) -> Vcenter:
     """Register a vCenter. Raises `PermanentError` for a taken name, a bad address or a bad reference."""
-    endpoint = parse_endpoint(new.url, new.tls, new.tls_detail)
-    check_reference(new.user_ref, what="the user", secret=False)
-    check_reference(new.password_ref, what="the password", secret=True)
-    if not new.name.strip():
-        raise PermanentError("a vCenter needs a name", code="vcenter_name")
+    good = _checked(new)
     try:
         async with transaction(pool) as connection:
             await connection.execute(
                 """
-                INSERT INTO collector.vcenter (id, name, url, user_ref, password_ref, tls, tls_detail, scope)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                INSERT INTO collector.vcenter
+                    (id, name, url, user_ref, password_ref, tls, tls_detail, scope, proxy)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
                 """,
-                *(uuid4(), new.name, endpoint.url, new.user_ref, new.password_ref),
-                *(new.tls, endpoint.tls_detail, new.scope),
+                *(uuid4(), good.name, good.url, good.user_ref, good.password_ref),
+                *(good.tls, good.tls_detail, good.scope, good.proxy),
             )
-            await _notify(connection)
+            await notify(connection)
     except WriteConflict:
-        raise PermanentError(
-            f"there is a vCenter called {new.name!r} already",
-            code="vcenter_exists",
-            hint=f"choose another name, or remove it first: patchbay vcenter remove {new.name}",
-        ) from None
+        raise _name_taken(new.name) from None
     return await get(pool, new.name)
+
+
+async def change(pool: Pool, which: str | UUID, **changes: object) -> Vcenter:
+    """Give fields of `NewVcenter` new values; a running collector logs in anew with them.
+
+    What is known of the vCenter stays, and so does its identity: at a new address the same vCenter has to
+    answer. Raises `PermanentError` as `add` does.
+    """
+    registered = await get(pool, which)
+    given = {item.name: getattr(registered, item.name) for item in fields(NewVcenter)}
+    good = _checked(NewVcenter(**(given | changes)))
+    try:
+        async with transaction(pool) as connection:
+            await connection.execute(
+                """
+                UPDATE collector.vcenter
+                SET name = $2, url = $3, user_ref = $4, password_ref = $5, tls = $6, tls_detail = $7,
+                    scope = $8, proxy = $9
+                WHERE id = $1
+                """,
+                *(registered.id, good.name, good.url, good.user_ref, good.password_ref),
+                *(good.tls, good.tls_detail, good.scope, good.proxy),
+            )
+            await notify(connection)
+    except WriteConflict:
+        raise _name_taken(good.name) from None
+    return await get(pool, registered.id)
+
+
+def _checked(new: NewVcenter) -> NewVcenter:
+    """The same in canonical form. Raises `PermanentError`, quoting no secret."""
+    endpoint = parse_endpoint(new.url, new.tls, new.tls_detail)
+    check_reference(new.user_ref, what="the user", secret=False)
+    check_reference(new.password_ref, what="the password", secret=True)
+    check_proxy(new.proxy)
+    if not new.name.strip():
+        raise PermanentError("a vCenter needs a name", code="vcenter_name")
+    if not new.scope.strip():
+        raise PermanentError("a scope needs a name", code="vcenter_scope")
+    return NewVcenter(**(asdict(new) | {"url": endpoint.url, "tls_detail": endpoint.tls_detail}))
+
+
+def _name_taken(name: str) -> PermanentError:
+    return PermanentError(
+        f"there is a vCenter called {name!r} already",
+        code="vcenter_exists",
+        hint=f"choose another name, or remove it first: patchbay vcenter remove {name}",
+    )
 
 
 async def remove(pool: Pool, which: str | UUID) -> Vcenter:
@@ -100,7 +152,7 @@ async def remove(pool: Pool, which: str | UUID) -> Vcenter:
     vcenter = await get(pool, which)
     async with transaction(pool) as connection:
         await connection.execute("DELETE FROM collector.vcenter WHERE id = $1", vcenter.id)
-        await _notify(connection)
+        await notify(connection)
     return vcenter
 
 
@@ -147,23 +199,22 @@ async def release_brake(pool: Pool, which: str | UUID) -> Vcenter:
     return await _set(pool, vcenter.id, "brake_released = true")
 
 
-async def begin_epoch(pool: Pool, vcenter: Vcenter, instance_uuid: UUID) -> int:
+async def begin_epoch(connection: Connection, vcenter: Vcenter, instance_uuid: UUID) -> int:
     """The number of a new login's stream: greater than any before, also of a collector thought dead.
 
-    Carries out, in the same transaction, what a new epoch answers: a requested resync.
+    Carries out, in the caller's transaction, what a new epoch answers: what was asked to be read again.
     """
-    async with transaction(pool) as connection:
-        epoch: int = await connection.fetchval(
-            """
-            INSERT INTO collector.stream (vcenter_id, epoch) VALUES ($1, 1)
-            ON CONFLICT (vcenter_id) DO UPDATE SET epoch = collector.stream.epoch + 1
-            RETURNING epoch
-            """,
-            instance_uuid,
-        )
-        await connection.execute(
-            "UPDATE collector.vcenter SET resync_requested = false WHERE id = $1", vcenter.id
-        )
+    epoch: int = await connection.fetchval(
+        """
+        INSERT INTO collector.stream (vcenter_id, epoch) VALUES ($1, 1)
+        ON CONFLICT (vcenter_id) DO UPDATE SET epoch = collector.stream.epoch + 1
+        RETURNING epoch
+        """,
+        instance_uuid,
+    )
+    await connection.execute(
+        "UPDATE collector.vcenter SET resync_requested = false, rereads = '{}' WHERE id = $1", vcenter.id
+    )
     return epoch
 
 
@@ -236,11 +287,12 @@ async def _set(pool: Pool, which: str | UUID, assignment: str) -> Vcenter:
     vcenter = await get(pool, which)
     async with transaction(pool) as connection:
         await connection.execute(f"UPDATE collector.vcenter SET {assignment} WHERE id = $1", vcenter.id)  # noqa: S608
-        await _notify(connection)
+        await notify(connection)
     return await get(pool, vcenter.id)
 
 
-async def _notify(connection: Connection) -> None:
+async def notify(connection: Connection) -> None:
+    """Let running collectors look at the registry when this transaction has committed."""
     await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
 
 

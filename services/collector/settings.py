@@ -40,6 +40,8 @@ class CollectorSettings(BaseModel):
 
     registry_poll_seconds: Seconds = 2
     lock_poll_seconds: Seconds = 2
+    lock_silence_seconds: Seconds = 15
+    """A collector that hangs, or whose machine is gone, loses its vCenters to a standby after this time."""
     skew_warning_seconds: Seconds = 30
     """Difference between a vCenter's clock and ours that is worth a warning."""
 
@@ -54,6 +56,11 @@ class CollectorSettings(BaseModel):
             raise ValueError(
                 f"bytes_timeout_seconds ({self.bytes_timeout_seconds:g}) has to be longer than vCenter may "
                 f"stay silent ({self.wait_seconds} s: the lesser of max_wait_seconds and heartbeat_seconds)"
+            )
+        if self.lock_silence_seconds < 2 * self.lock_poll_seconds:
+            raise ValueError(
+                f"lock_silence_seconds ({self.lock_silence_seconds:g}) has to be at least twice "
+                f"lock_poll_seconds ({self.lock_poll_seconds:g}): a healthy collector asks no more often"
             )
         return self
 

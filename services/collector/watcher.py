@@ -7,14 +7,15 @@ import contextlib
 import random
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from uuid import UUID
 
 import structlog
 
 from services.collector import metrics, registry
-from services.collector.credentials import resolve
+from services.collector.credentials import log_in_with, reach
 from services.collector.domain.sight import Cause, SightLost
 from services.collector.domain.stamp import Stamp
-from services.collector.exclusive import only_one
+from services.collector.exclusive import Lock, only_one
 from services.collector.orders import Orders
 from services.collector.outgoing import Outgoing, about_vcenter
 from services.collector.racing import Interrupted, unless
@@ -71,42 +72,47 @@ class Watcher:
         """Hold the vCenter's lock, and log in again and again."""
         vcenter = self._orders.begin()
         async with AsyncExitStack() as stack:
-            lock = only_one(self._database_url, vcenter.id, poll_seconds=self._settings.lock_poll_seconds)
+            exclusively = only_one(
+                self._database_url,
+                vcenter.id,
+                poll_seconds=self._settings.lock_poll_seconds,
+                silence_seconds=self._settings.lock_silence_seconds,
+            )
             try:
-                lost = await unless(self._orders.interrupted(), stack.enter_async_context(lock))
+                lock = await unless(self._orders.interrupted(), stack.enter_async_context(exclusively))
             except Interrupted:
                 return
-            while not (lost.is_set() or self._orders.ended or self._orders.vcenter.paused):
-                await self._one_session(lost)
+            while not (lock.lost.is_set() or self._orders.ended or self._orders.vcenter.paused):
+                await self._one_session(lock)
 
-    async def _one_session(self, lock_lost: asyncio.Event) -> None:
+    async def _one_session(self, lock: Lock) -> None:
         vcenter = self._orders.begin()
         self._stream = None
         try:
-            await unless(self._interruption(lock_lost), self._see(vcenter))
+            await unless(self._interruption(lock), self._see(vcenter, lock))
         except Interrupted:
-            if not lock_lost.is_set():
-                await self._say_goodbye(vcenter)
+            if not lock.lost.is_set():
+                await self._say_goodbye(vcenter, lock)
         except SightLost as lost:
             seen = self._stream is not None and self._stream.complete
             self._failures = 1 if seen else self._failures + 1
             with contextlib.suppress(Interrupted):
-                await unless(self._interruption(lock_lost), self._lose(vcenter, lost))
-                await unless(self._interruption(lock_lost), asyncio.sleep(self._delay(lost.cause)))
+                await unless(self._interruption(lock), self._lose(vcenter, lost, lock))
+                await unless(self._interruption(lock), asyncio.sleep(self._delay(lost.cause)))
 
-    async def _interruption(self, lock_lost: asyncio.Event) -> None:
+    async def _interruption(self, lock: Lock) -> None:
         """End when the session has to: by order, or because another collector may have the lock by now."""
         with contextlib.suppress(Interrupted):
-            await unless(lock_lost.wait(), self._orders.interrupted())
+            await unless(lock.lost.wait(), self._orders.interrupted())
 
-    async def _see(self, vcenter: Vcenter) -> None:
+    async def _see(self, vcenter: Vcenter, lock: Lock) -> None:
         """One login, from the first call to the loss of sight."""
         await registry.set_state(self._pool, vcenter, "connecting")
         endpoint, credentials = _how_to_log_in(vcenter)
         patience = Patience(self._settings.bytes_timeout_seconds, self._settings.call_timeout_seconds)
         async with open_session(endpoint, credentials, patience=patience, name=vcenter.name) as session:
             await self._identify(vcenter, session.about)
-            stamp = await self._begin_epoch(vcenter, session.about)
+            stamp = await self._begin_epoch(vcenter, session.about.instance_uuid, lock)
             log.info("connected", vcenter=vcenter.name, product=session.about.product, epoch=stamp.epoch)
             self._outgoing = Outgoing(self._bus, stamp, vcenter.name)
             self._told = None
@@ -119,10 +125,10 @@ class Watcher:
             )
             await self._stream.run()
 
-    async def _begin_epoch(self, vcenter: Vcenter, about: About) -> Stamp:
-        epoch = await registry.begin_epoch(self._pool, vcenter, about.instance_uuid)
+    async def _begin_epoch(self, vcenter: Vcenter, identity: UUID, lock: Lock) -> Stamp:
+        epoch = await lock.write(lambda connection: registry.begin_epoch(connection, vcenter, identity))
         metrics.EPOCH.labels(vcenter.name).set(epoch)
-        return Stamp(about.instance_uuid, epoch)
+        return Stamp(identity, epoch)
 
     async def _identify(self, vcenter: Vcenter, about: About) -> None:
         """Make sure that who answers is who was registered."""
@@ -140,7 +146,7 @@ class Watcher:
         if skew > self._settings.skew_warning_seconds:
             log.warning("clocks differ", vcenter=vcenter.name, seconds=round(skew))
 
-    async def _lose(self, vcenter: Vcenter, lost: SightLost) -> None:
+    async def _lose(self, vcenter: Vcenter, lost: SightLost, lock: Lock) -> None:
         """Tell that sight is lost; nothing else changes by it."""
         metrics.LOST.labels(vcenter.name, lost.cause).inc()
         log.warning(
@@ -148,30 +154,30 @@ class Watcher:
         )
         await registry.set_state(self._pool, vcenter, "lost", f"{lost.cause}: {lost.detail}")
         if self._told != lost.cause:
-            await self._tell(vcenter, lost)
+            await self._tell(vcenter, lost, lock)
 
-    async def _tell(self, vcenter: Vcenter, lost: SightLost) -> None:
+    async def _tell(self, vcenter: Vcenter, lost: SightLost, lock: Lock) -> None:
         if self._outgoing is None:
             # Nothing of this process was published yet: only a new epoch is sure to be newer than all before.
             identity = await registry.identity_of(self._pool, vcenter)
             if identity is None:
                 return
-            epoch = await registry.begin_epoch(self._pool, vcenter, identity)
-            self._outgoing = Outgoing(self._bus, Stamp(identity, epoch), vcenter.name)
+            stamp = await self._begin_epoch(vcenter, identity, lock)
+            self._outgoing = Outgoing(self._bus, stamp, vcenter.name)
         fact = about_vcenter(
             VcenterLost, self._outgoing.stamp, vcenter.name, cause=lost.cause, detail=lost.detail
         )
         await self._outgoing.publish([fact], datetime.now(UTC))
         self._told = lost.cause
 
-    async def _say_goodbye(self, vcenter: Vcenter) -> None:
+    async def _say_goodbye(self, vcenter: Vcenter, lock: Lock) -> None:
         """Tell that nobody watches now, unless a new login follows at once."""
         reason = self._orders.interrupt
         if not (self._orders.ended or self._orders.vcenter.paused) or self._outgoing is None or self._told:
             return
         with contextlib.suppress(TransientError, TimeoutError):
             async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._tell(vcenter, SightLost("stopped", reason or "stopped"))
+                await self._tell(vcenter, SightLost("stopped", reason or "stopped"), lock)
                 await registry.set_state(self._pool, vcenter, "stopped", reason or "")
 
     def _delay(self, cause: Cause | None) -> float:
@@ -187,14 +193,12 @@ class Watcher:
 
 def _how_to_log_in(vcenter: Vcenter) -> tuple[Endpoint, Credentials]:
     try:
-        credentials = Credentials(
-            resolve(vcenter.user_ref, what="the user").get_secret_value(),
-            resolve(vcenter.password_ref, what="the password"),
-        )
+        credentials = log_in_with(vcenter.user_ref, vcenter.password_ref)
     except PermanentError as error:
         raise SightLost("rejected_login", _said(error)) from error
     try:
-        return parse_endpoint(vcenter.url, vcenter.tls, vcenter.tls_detail), credentials
+        endpoint = parse_endpoint(vcenter.url, vcenter.tls, vcenter.tls_detail)
+        return reach(endpoint, vcenter.proxy), credentials
     except PermanentError as error:
         raise SightLost("unreachable", _said(error)) from error
 

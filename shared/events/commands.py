@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.events.base import Event, Part, Timestamp
 from shared.events.subnet import AddressRange, AllocationOrder, Route
@@ -163,9 +163,19 @@ class _AboutVcenter(Command):
 
 
 class VcenterResync(_AboutVcenter):
-    """Read the whole vCenter anew."""
+    """Read a vCenter anew: all of it by a new login, or tell one datacenter or one VM again."""
 
     TYPE: ClassVar[str] = "command.vcenter.resync"
+    datacenter: str | None = None
+    """Managed object id, or name where it is unambiguous."""
+    vm: str | None = None
+    """Managed object id, or name where it is unambiguous."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.datacenter is not None and self.vm is not None:
+            raise ValueError("give a datacenter or a VM, not both")
+        return self
 
 
 class VcenterPause(_AboutVcenter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPSConnection
 from ipaddress import ip_address
 from typing import Literal
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from services.collector.vsphere.proxies import Proxy
 from shared.runtime.errors import PermanentError
 
 TlsMode = Literal["verify", "ca_file", "thumbprint", "insecure"]
@@ -33,6 +34,7 @@ class Endpoint:
     path: str = "/sdk"
     tls: TlsMode = "verify"
     tls_detail: str | None = None
+    proxy: Proxy | None = None
 
     @property
     def url(self) -> str:
@@ -72,7 +74,7 @@ def parse_endpoint(url: str, tls: TlsMode = "verify", tls_detail: str | None = N
             code="vcenter_url",
             hint="write it like https://vcenter.example.net/sdk",
         )
-    if parts.scheme == "http" and tls != "insecure" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and tls != "insecure" and not is_loopback(parts.hostname):
         raise PermanentError(
             f"{url!r} would send the password in clear text",
             code="vcenter_url",
@@ -99,7 +101,13 @@ def _checked_detail(tls: TlsMode, detail: str | None) -> str | None:
     return detail
 
 
-def _is_loopback(host: str) -> bool:
+def behind(endpoint: Endpoint, proxy: Proxy | None) -> Endpoint:
+    """The same endpoint, reached through `proxy`; None: directly."""
+    return replace(endpoint, proxy=proxy)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -147,11 +155,18 @@ class PinnedConnection(HTTPSConnection):
 
 
 def connection_to(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: float) -> HTTPConnection:
-    """An unconnected HTTP(S) connection whose every wait ends after `seconds`."""
+    """An unconnected HTTP(S) connection, by the proxy if there is one; every wait ends after `seconds`."""
+    via = endpoint.proxy
+    host, port = (endpoint.host, endpoint.port) if via is None else (via.host, via.port)
+    connection: HTTPConnection
     if endpoint.scheme == "http" or context is None:
-        return HTTPConnection(endpoint.host, endpoint.port, timeout=seconds)
-    if endpoint.tls == "thumbprint":
-        connection = PinnedConnection(endpoint.host, endpoint.port, timeout=seconds, context=context)
+        connection = HTTPConnection(host, port, timeout=seconds)
+    elif endpoint.tls == "thumbprint":
+        connection = PinnedConnection(host, port, timeout=seconds, context=context)
         connection.expected = endpoint.tls_detail or ""
-        return connection
-    return HTTPSConnection(endpoint.host, endpoint.port, timeout=seconds, context=context)
+    else:
+        connection = HTTPSConnection(host, port, timeout=seconds, context=context)
+    if via is not None:
+        # The certificate is that of the vCenter all the same: TLS begins inside the tunnel.
+        connection.set_tunnel(endpoint.host, endpoint.port, headers=dict(via.headers()))
+    return connection

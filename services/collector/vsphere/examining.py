@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
+from dataclasses import replace
 from typing import Any
 
 from pyVmomi import vim, vmodl
@@ -16,14 +16,15 @@ NEEDED = ("System.Anonymous", "System.View", "System.Read")
 
 def certificate_thumbprint(endpoint: Endpoint, seconds: float) -> str:
     """SHA-256 of the certificate that the server shows, trusted or not. Blocks; raises OSError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with (
-        socket.create_connection((endpoint.host, endpoint.port), timeout=seconds) as raw,
-        context.wrap_socket(raw, server_hostname=endpoint.host) as secured,
-    ):
-        return thumbprint(secured.getpeercert(binary_form=True) or b"")
+    unchecked = replace(endpoint, tls="insecure")
+    connection = connection_to(unchecked, ssl_context(unchecked), seconds)
+    try:
+        connection.connect()
+        if not isinstance(connection.sock, ssl.SSLSocket):
+            raise ssl.SSLError("plain http")
+        return thumbprint(connection.sock.getpeercert(binary_form=True) or b"")
+    finally:
+        connection.close()
 
 
 def shake_hands(endpoint: Endpoint, seconds: float) -> None:

@@ -13,11 +13,17 @@ CREATE TABLE collector.vcenter (
     tls text NOT NULL DEFAULT 'verify' CHECK (tls IN ('verify', 'ca_file', 'thumbprint', 'insecure')),
     -- Path of the CA bundle, or the SHA-256 thumbprint.
     tls_detail text,
+    -- A reference to an HTTP proxy's URL ("text:", "env:", "file:"), or "direct"; NULL: as the environment says.
+    proxy text,
     scope text NOT NULL DEFAULT 'default',
     -- Learned at the first login. Two rows can't be the same vCenter.
     instance_uuid uuid UNIQUE,
     paused boolean NOT NULL DEFAULT false,
     resync_requested boolean NOT NULL DEFAULT false,
+    -- Objects to be read and told again: "vm/vm-42", "datacenter/datacenter-3".
+    rereads text[] NOT NULL DEFAULT '{}',
+    -- Name by managed object id, as last seen: for operators who name one.
+    datacenters jsonb NOT NULL DEFAULT '{}',
     brake_released boolean NOT NULL DEFAULT false,
     -- What the brake holds, by kind; NULL while it holds nothing.
     held jsonb,
