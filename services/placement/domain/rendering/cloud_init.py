@@ -8,7 +8,7 @@ from typing import Any
 from services.placement.domain.rendering.plan import MISSING_DOMAIN, Adapter, GuestPlan
 from shared.events.guest_configuration import CloudInit
 
-# netplan would rather have routes to ::/0, which cloud-init without netplan turns into ::/64 (its issue 4600).
+# netplan prefers routes to ::/0, but cloud-init without netplan makes ::/64 of them (its issue 4600).
 GATEWAYS = {"ipv4": "gateway4", "ipv6": "gateway6"}
 
 
