@@ -23,6 +23,7 @@ from services.collector.known import KnownObjects
 from services.collector.orders import Orders
 from services.collector.outgoing import Outgoing, about_vcenter
 from services.collector.rereading import Rereader
+from services.collector.rereading import Rereader
 from services.collector.settings import CollectorSettings
 from services.collector.sweeping import Sweeper
 from services.collector.vsphere.session import Session
@@ -58,6 +59,14 @@ class Stream:
         self._known = KnownObjects(pool, self._stamp.vcenter, self._stamp.epoch)
         self._sweeper = Sweeper(
             pool=pool, known=self._known, outgoing=outgoing, orders=orders, settings=settings, rule=rule
+        )
+        self._rereader = Rereader(
+            session=session,
+            pool=pool,
+            orders=orders,
+            mirror=self._mirror,
+            publish=self._publish,
+            objects=settings.page_objects,
         )
         self._rereader = Rereader(
             session=session,
@@ -132,6 +141,8 @@ class Stream:
             await self._sweeper.sweep(self._mirror)
         elif self._sweeper.release_due:
             await self._sweeper.sweep(self._mirror)
+        await self._rereader.note_datacenters()
+        await self._rereader.carry_out()
         await self._rereader.note_datacenters()
         await self._rereader.carry_out()
         await self._beat(current_to)

@@ -118,6 +118,23 @@ class Mirror:
             if place.type == "datacenter"
         }
 
+    def apply_again(self, changes: Iterable[Change]) -> None:
+        """Take in what was read once more, of objects that are there; they are told even if unchanged."""
+        for change in changes:
+            if change.kind != "place" and change.moid in self._states(change.kind):
+                self._apply_modify(change.kind, change)
+                for topic in (change.kind, "guest"):
+                    self._digests.pop((topic, change.moid), None)
+                self._dirty[change.kind][change.moid] = None
+
+    def datacenters(self) -> dict[str, str]:
+        """Name by managed object id."""
+        return {
+            place.moid: place.name or place.moid
+            for place in self._geography.places.values()
+            if place.type == "datacenter"
+        }
+
     def news(self) -> Iterator[News]:
         """Facts about all that really changed since the last call: what contains before what is contained."""
         self._spread()
