@@ -23,7 +23,6 @@ from services.collector.known import KnownObjects
 from services.collector.orders import Orders
 from services.collector.outgoing import Outgoing, about_vcenter
 from services.collector.rereading import Rereader
-from services.collector.rereading import Rereader
 from services.collector.settings import CollectorSettings
 from services.collector.sweeping import Sweeper
 from services.collector.vsphere.session import Session
@@ -59,14 +58,6 @@ class Stream:
         self._known = KnownObjects(pool, self._stamp.vcenter, self._stamp.epoch)
         self._sweeper = Sweeper(
             pool=pool, known=self._known, outgoing=outgoing, orders=orders, settings=settings, rule=rule
-        )
-        self._rereader = Rereader(
-            session=session,
-            pool=pool,
-            orders=orders,
-            mirror=self._mirror,
-            publish=self._publish,
-            objects=settings.page_objects,
         )
         self._rereader = Rereader(
             session=session,
@@ -127,7 +118,7 @@ class Stream:
 
     async def _publish(self, news: Sequence[News], at: datetime) -> None:
         await self._known.remember(news)
-        await self._outgoing.publish_news(news, at)
+        await self._outgoing.publish([item.fact for item in news], at)
         await self._known.forget((item.kind, item.moid) for item in news if item.gone)
 
     async def _settle(self, current_to: datetime) -> None:
@@ -141,8 +132,6 @@ class Stream:
             await self._sweeper.sweep(self._mirror)
         elif self._sweeper.release_due:
             await self._sweeper.sweep(self._mirror)
-        await self._rereader.note_datacenters()
-        await self._rereader.carry_out()
         await self._rereader.note_datacenters()
         await self._rereader.carry_out()
         await self._beat(current_to)

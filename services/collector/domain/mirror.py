@@ -27,30 +27,26 @@ from services.collector.domain.state import (
     Switch,
     Vm,
 )
-from services.collector.domain.wording import wording
 from shared.events.base import Fact
 from shared.events.inventory import KINDS, Kind
 
-Apart: TypeAlias = dict[str, dict[str, set[str]]]
+Apart: TypeAlias = dict[str, bool | dict[str, set[str]]]
 State: TypeAlias = Host | Switch | Portgroup | Vm
 
-_NO_CHANGE_OF_HOST: Apart = {"switches": {"__all__": {"ports_available"}}}
-"""What may differ between two facts about a host that say the same. Its free ports change with every VM that
-starts; they are told along with the next real change."""
+_NO_CHANGE: Apart = {"vcenter": True, "epoch": True, "sequence": True}
+_NO_CHANGE_OF_HOST: Apart = {**_NO_CHANGE, "switches": {"__all__": {"ports_available"}}}
+"""What may differ between two facts that say the same. Free ports of a host change with every VM that starts;
+they are told along with the next real change."""
 
 
 class News(NamedTuple):
-    """A fact to publish, without its sequence, and its words where they are at hand.
-
-    `gone`: the object is known no more once it is published.
-    """
+    """A fact to publish, without its sequence. `gone`: the object is known no more once it is published."""
 
     kind: Kind
     moid: str
     name: str | None
     fact: Fact
     gone: bool = False
-    words: bytes | None = None
 
 
 class Mirror:
@@ -100,23 +96,6 @@ class Mirror:
                 self._apply_enter(change.kind, change)
             else:
                 self._apply_modify(change.kind, change)
-
-    def apply_again(self, changes: Iterable[Change]) -> None:
-        """Take in what was read once more, of objects that are there; they are told even if unchanged."""
-        for change in changes:
-            if change.kind != "place" and change.moid in self._states(change.kind):
-                self._apply_modify(change.kind, change)
-                for topic in (change.kind, "guest"):
-                    self._digests.pop((topic, change.moid), None)
-                self._dirty[change.kind][change.moid] = None
-
-    def datacenters(self) -> dict[str, str]:
-        """Name by managed object id."""
-        return {
-            place.moid: place.name or place.moid
-            for place in self._geography.places.values()
-            if place.type == "datacenter"
-        }
 
     def apply_again(self, changes: Iterable[Change]) -> None:
         """Take in what was read once more, of objects that are there; they are told even if unchanged."""
@@ -299,15 +278,13 @@ class Mirror:
             self.suppressed[next(iter(guest.ignored), "unchanged")] += 1
 
     def _new(self, kind: Kind, moid: str, name: str | None, fact: Fact, topic: str = "") -> Iterator[News]:
-        words = wording(fact, self._stamp)
-        compared = words
-        if kind == "host":
-            compared = fact.model_dump_json(exclude=_NO_CHANGE_OF_HOST, exclude_none=True).encode()
-        digest = blake2b(compared, digest_size=16).digest()
+        apart = _NO_CHANGE_OF_HOST if kind == "host" else _NO_CHANGE
+        body = fact.model_dump_json(exclude=apart, exclude_none=True).encode()
+        digest = blake2b(body, digest_size=16).digest()
         key = (topic or kind, moid)
         if self._digests.get(key) != digest:
             self._digests[key] = digest
-            yield News(kind, moid, name, fact, words=words)
+            yield News(kind, moid, name, fact)
 
     def _states(self, kind: Kind) -> dict[str, Any]:
         states: dict[Kind, dict[str, Any]] = {
