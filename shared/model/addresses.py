@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated
 
@@ -44,10 +46,38 @@ def parse_prefix(text: str | IPNetwork) -> IPNetwork:
     raise ValueError(f"{text!r} has host bits set; the network that contains it is {loose}")
 
 
+def spelled_by_libc(text: str) -> str | None:
+    """The address's canonical form, as `parse_address` gives it, at a tenth of the cost.
+
+    None: not an address, or one that only `parse_address` can judge.
+    """
+    if ":" not in text:
+        try:
+            packed = socket.inet_pton(socket.AF_INET, text)
+        except (OSError, ValueError):
+            return None
+        return text if socket.inet_ntop(socket.AF_INET, packed) == text else None
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, text)
+    except (OSError, ValueError):
+        return None
+    # Below ::1:0:0 libc writes the end as IPv4 does, which is not canonical, and mapped ones are refused.
+    return None if packed.startswith(_MAYBE_IPV4) else socket.inet_ntop(socket.AF_INET6, packed)
+
+
+_MAYBE_IPV4 = bytes(8)
+
+
 def _address_text(value: object) -> str:
     if not isinstance(value, str | IPv4Address | IPv6Address):
         raise ValueError(f"{value!r} is not an IP address")  # noqa: TRY004  pydantic turns only ValueError into its own
-    return str(parse_address(value))
+    return _canonical(value) if isinstance(value, str) else str(parse_address(value))
+
+
+@lru_cache(maxsize=16_384)
+def _canonical(text: str) -> str:
+    """The canonical form, remembered: the same few addresses come again and again."""
+    return spelled_by_libc(text) or str(parse_address(text))
 
 
 def _prefix_text(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
+_CANONICAL = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _HEX = re.compile(r"[0-9a-f]{12}")
 
 
@@ -15,6 +16,8 @@ def canonical_mac(text: str) -> str:
 
     Raises ValueError, naming the text, when it is no 48-bit MAC address.
     """
+    if _CANONICAL.fullmatch(text):
+        return text  # most of them come like this, by the million
     bare = re.sub(r"[:.\-\s]", "", text).lower()
     if not _HEX.fullmatch(bare):
         raise ValueError(f"{text!r} is not a MAC address; write it like 00:50:56:ab:cd:ef")

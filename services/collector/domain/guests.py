@@ -15,12 +15,11 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from services.collector.domain.raw import Card, GuestIp, GuestNic, GuestStack
-from services.collector.domain.spelling import address_or_none, mac_or_none
+from services.collector.domain.spelling import HostAddress, host_address, mac_or_none
 from services.collector.domain.stamp import UNNUMBERED, Stamp
 from services.collector.domain.state import Vm
 from shared.events.guest import GuestAddress, GuestAddressesChanged, GuestPort, GuestRoute
 from shared.events.guest import GuestStack as Stack
-from shared.model.addresses import IPAddress
 
 Ignored = Literal["foreign_device", "temporary_address", "link_local", "unreadable_address"]
 TEMPORARY = "random"
@@ -92,25 +91,26 @@ def _port(card: Card, nics: list[GuestNic], ignored: Counter[Ignored]) -> GuestP
 
 
 def _addresses(ips: Iterable[GuestIp], ignored: Counter[Ignored]) -> tuple[GuestAddress, ...]:
-    kept: dict[IPAddress, GuestIp] = {}
+    kept: dict[HostAddress, GuestIp] = {}
     for ip in ips:
-        address = address_or_none(ip.address)
+        if ip.origin == TEMPORARY:
+            ignored["temporary_address"] += 1
+            continue
+        address = host_address(ip.address)
         if address is None:
             ignored["unreadable_address"] += 1
-        elif address.is_link_local:
+        elif address.link_local:
             ignored["link_local"] += 1
-        elif ip.origin == TEMPORARY:
-            ignored["temporary_address"] += 1
         elif address not in kept or _detail(ip) > _detail(kept[address]):
             kept[address] = ip
     return tuple(
         GuestAddress(
-            address=str(address),
-            prefix=ip.prefix if ip.prefix is not None and 0 <= ip.prefix <= address.max_prefixlen else None,
+            address=address.text,
+            prefix=ip.prefix if ip.prefix is not None and 0 <= ip.prefix <= address.bits else None,
             origin=ip.origin,
             state=ip.state,
         )
-        for address, ip in sorted(kept.items(), key=lambda item: (item[0].version, int(item[0])))
+        for address, ip in (sorted(kept.items()) if len(kept) > 1 else kept.items())
     )
 
 
@@ -122,16 +122,16 @@ def _detail(ip: GuestIp) -> tuple[bool, int, str, str]:
 def _unplaced(
     vm: Vm, ports: tuple[GuestPort, ...], nics: tuple[GuestNic, ...], owners: list[int | None]
 ) -> str | None:
-    address = address_or_none(vm.guest_address)
-    if address is None or address.is_link_local or any(port.addresses for port in ports):
+    address = host_address(vm.guest_address)
+    if address is None or address.link_local or any(port.addresses for port in ports):
         return None
     foreign = {
-        address_or_none(ip.address)
+        host_address(ip.address)
         for nic, owner in zip(nics, owners, strict=True)
         if owner is None
         for ip in nic.addresses
     }
-    return None if address in foreign else str(address)
+    return None if address in foreign else address.text
 
 
 def _stacks(stacks: tuple[GuestStack, ...], owners: list[int | None]) -> tuple[Stack, ...]:
@@ -141,25 +141,22 @@ def _stacks(stacks: tuple[GuestStack, ...], owners: list[int | None]) -> tuple[S
 
 
 def _routes(stacks: Iterable[GuestStack], owners: list[int | None]) -> tuple[GuestRoute, ...]:
-    routes: set[tuple[int, int, int]] = set()
-    gateways: dict[tuple[int, int], IPAddress] = {}
+    routes: set[tuple[HostAddress, int]] = set()
     for stack in stacks:
         for text, position in stack.default_routes:
-            gateway = address_or_none(text)
+            gateway = host_address(text)
             if gateway is None:
                 continue
             inside = position is not None and 0 <= position < len(owners)
             key = owners[position] if inside and position is not None else None
             if inside and key is None:
                 continue  # a default route through an interface that is not the VM's
-            gateways[gateway.version, int(gateway)] = gateway
-            routes.add((gateway.version, int(gateway), -1 if key is None else key))
+            routes.add((gateway, -1 if key is None else key))
     return tuple(
-        GuestRoute(gateway=str(gateways[version, number]), key=None if key == -1 else key)
-        for version, number, key in sorted(routes)
+        GuestRoute(gateway=gateway.text, key=None if key == -1 else key) for gateway, key in sorted(routes)
     )
 
 
 def _name_servers(stacks: Iterable[GuestStack]) -> tuple[str, ...]:
-    servers = (address_or_none(text) for stack in stacks for text in stack.dns)
-    return tuple(dict.fromkeys(str(server) for server in servers if server is not None))
+    servers = (host_address(text) for stack in stacks for text in stack.dns)
+    return tuple(dict.fromkeys(server.text for server in servers if server is not None))

@@ -27,26 +27,30 @@ from services.collector.domain.state import (
     Switch,
     Vm,
 )
+from services.collector.domain.wording import wording
 from shared.events.base import Fact
 from shared.events.inventory import KINDS, Kind
 
-Apart: TypeAlias = dict[str, bool | dict[str, set[str]]]
+Apart: TypeAlias = dict[str, dict[str, set[str]]]
 State: TypeAlias = Host | Switch | Portgroup | Vm
 
-_NO_CHANGE: Apart = {"vcenter": True, "epoch": True, "sequence": True}
-_NO_CHANGE_OF_HOST: Apart = {**_NO_CHANGE, "switches": {"__all__": {"ports_available"}}}
-"""What may differ between two facts that say the same. Free ports of a host change with every VM that starts;
-they are told along with the next real change."""
+_NO_CHANGE_OF_HOST: Apart = {"switches": {"__all__": {"ports_available"}}}
+"""What may differ between two facts about a host that say the same. Its free ports change with every VM that
+starts; they are told along with the next real change."""
 
 
 class News(NamedTuple):
-    """A fact to publish, without its sequence. `gone`: the object is known no more once it is published."""
+    """A fact to publish, without its sequence, and its words where they are at hand.
+
+    `gone`: the object is known no more once it is published.
+    """
 
     kind: Kind
     moid: str
     name: str | None
     fact: Fact
     gone: bool = False
+    words: bytes | None = None
 
 
 class Mirror:
@@ -278,13 +282,15 @@ class Mirror:
             self.suppressed[next(iter(guest.ignored), "unchanged")] += 1
 
     def _new(self, kind: Kind, moid: str, name: str | None, fact: Fact, topic: str = "") -> Iterator[News]:
-        apart = _NO_CHANGE_OF_HOST if kind == "host" else _NO_CHANGE
-        body = fact.model_dump_json(exclude=apart, exclude_none=True).encode()
-        digest = blake2b(body, digest_size=16).digest()
+        words = wording(fact, self._stamp)
+        compared = words
+        if kind == "host":
+            compared = fact.model_dump_json(exclude=_NO_CHANGE_OF_HOST, exclude_none=True).encode()
+        digest = blake2b(compared, digest_size=16).digest()
         key = (topic or kind, moid)
         if self._digests.get(key) != digest:
             self._digests[key] = digest
-            yield News(kind, moid, name, fact)
+            yield News(kind, moid, name, fact, words=words)
 
     def _states(self, kind: Kind) -> dict[str, Any]:
         states: dict[Kind, dict[str, Any]] = {

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from services.collector.domain.guests import guest_addresses_changed
 from services.collector.domain.raw import Card, GuestIp, GuestNic
+from services.collector.domain.spelling import address_or_none, host_address
 from services.collector.domain.state import Vm
 from shared.events.guest import GuestAddressesChanged
 from tests.unit.collector.making import STAMP
@@ -77,3 +78,27 @@ def test_only_lasting_addresses_of_own_devices_come_out(nics: list[GuestNic], ad
     assert all(not ip.address.startswith(("fe80:", "169.254.")) and ip.origin != "random" for ip in told)
     assert fact.unplaced is None or not told
     assert [port.key for port in fact.ports] == sorted({port.key for port in fact.ports})
+
+
+@given(
+    st.one_of(
+        st.ip_addresses().flatmap(lambda a: st.sampled_from([str(a), a.exploded, f"{a}%eth0"])),
+        st.sampled_from(
+            ["169.254.7.7", "fe80::1", "febf::1", "fec0::1", "ff02::1", "127.1.2.3", "239.1.1.1"]
+        ),
+        st.sampled_from(["0.0.0.0", "::", "::1", "::ffff:10.0.0.1", "240.0.0.1", "10.0.0.1/24", "", "x"]),  # noqa: S104
+        st.text("0123456789abcdef:.", max_size=15),
+    )
+)
+def test_the_quick_reading_of_an_address_is_the_thorough_one(text: str) -> None:
+    thorough, quick = address_or_none(text), host_address(text)
+    if thorough is None:
+        assert quick is None
+    else:
+        assert quick == (
+            thorough.version,
+            int(thorough),
+            str(thorough),
+            thorough.max_prefixlen,
+            thorough.is_link_local,
+        )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.model.addresses import parse_address, parse_prefix
+from shared.model.addresses import parse_address, parse_prefix, spelled_by_libc
 from shared.model.mac import canonical_mac
 from shared.model.ordering import BEFORE_ALL, Order
 
@@ -41,6 +41,28 @@ def test_text_is_a_mac_or_named_in_the_error(text: str) -> None:
 def test_every_address_is_read_back(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
     for text in (str(address), address.exploded, f" {address} "):
         assert parse_address(text) == address
+
+
+TEXTS = st.one_of(
+    st.ip_addresses().flatmap(
+        lambda a: st.sampled_from([str(a), a.exploded, str(a).upper(), f"{a}%1", f" {a}"])
+    ),
+    st.text("0123456789abcdefABCDEF:.%/ ", max_size=20),
+    st.lists(st.integers(0, 300).map(str), min_size=3, max_size=5).map(".".join),
+    st.lists(st.sampled_from(["0", "00", "a", "ffff", "", "1.2.3.4", "10000"]), max_size=9).map(":".join),
+)
+
+
+@given(TEXTS)
+def test_the_quick_way_spells_an_address_as_the_thorough_one(text: str) -> None:
+    quick = spelled_by_libc(text)
+    if quick is not None:
+        assert quick == str(parse_address(text))
+
+
+@given(st.ip_addresses().filter(lambda a: a.version == 4 or int(a) >> 64))
+def test_the_quick_way_knows_nearly_all(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    assert spelled_by_libc(str(address)) == str(address)
 
 
 @pytest.mark.parametrize(
