@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.allocator.domain.settlement import Ending, Held, Spot, Wish
 from shared.ipam.domain import Holder
-from shared.ipam.ledger import Claim, Release, occupy, release
+from shared.ipam.ledger import Claim, Release, lock_subnets, occupy, release
 from shared.runtime.errors import ConflictError
 from shared.store.pool import Connection
 
@@ -49,6 +49,7 @@ async def sync(
         elif held is not None and held.holder.kind in ("nic", "sighting", "reservation"):
             ended = steps.release if spot in stated else steps.undo
             ended.append(Release(spot[1], held.holder, now))
+    await _lock(conn, scopes)
     for scope in sorted(scopes):
         steps = scopes[scope]
         await release(conn, scope, steps.undo, cooldown=False)
@@ -57,6 +58,19 @@ async def sync(
             claim, holder = occupied.refused[0]
             raise ConflictError(f"{claim.address} went to {holder.kind} {holder.id} in the meantime")
         await release(conn, scope, steps.release)
+
+
+async def _lock(conn: Connection, scopes: Mapping[UUID, _Steps]) -> None:
+    """Lock all subnets at once where several calls of the ledger would lock some each, and could deadlock."""
+    calls = [call for s in scopes.values() for call in (s.undo, s.occupy, s.release) if call]
+    if len(calls) < 2:
+        return
+    subnets: set[UUID] = set()
+    for scope, steps in scopes.items():
+        addresses = {r.address for r in (*steps.undo, *steps.release)} | {c.address for c in steps.occupy}
+        found = await conn.fetchval("SELECT ipam.subnets_of($1, $2::text[]::inet[])", scope, list(addresses))
+        subnets |= {subnet for subnet in found if subnet is not None}
+    await lock_subnets(conn, sorted(subnets))
 
 
 def _occupy(steps: _Steps, address: str, holder: Holder, since: datetime, held: Held | None) -> None:

@@ -331,7 +331,8 @@ def _standing_of(
     home = home_of(at)
     if home is None:
         gone = max((p.gone_at for p in at if p.gone_at is not None), default=None)
-        return None if gone is None else (gone, False)
+        # What was said after the end is about a VM that is back by then: its fact is on its way.
+        return None if gone is None or gone < row["at"] else (gone, False)
     void = void_before(at, home)
     if void is not None and row["at"] <= void:
         return void, False

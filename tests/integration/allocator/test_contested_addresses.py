@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
+from services.allocator import reading as reading_rows
+from services.allocator import settling
 from shared.events import commands as cmd
 from shared.events.envelope import wrap
 from shared.events.placement import (
@@ -19,6 +23,7 @@ from shared.events.placement import (
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import allocate, reserve
 from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
+from shared.runtime.errors import ConflictError
 from shared.store.pool import Pool, transaction
 from tests.integration.allocator.story import START, VC1, VC2, Stage, Teller, instance, wire
 
@@ -223,3 +228,55 @@ async def test_g1_the_database_refuses_a_second_holder(pool: Pool) -> None:
             uuid4(),
             START,
         )
+
+
+async def test_placement_that_was_faster_to_an_address_wins_and_the_batch_is_decided_again(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, say, subnet = await staged(pool)
+    reading = reading_rows.read
+
+    async def read_then_lose(*args: Any) -> Any:
+        docket = await reading(*args)
+        monkeypatch.setattr(settling, "read", reading)
+        await reserved(pool, subnet, "10.0.0.5")
+        return docket
+
+    monkeypatch.setattr(settling, "read", read_then_lose)
+    guest = say.guest("a", "10.0.0.5")
+    with pytest.raises(ConflictError):
+        await stage.tell(guest)
+    await stage.tell(guest)
+    assert await stage.unmatched() == {"10.0.0.5": "reserved"}
+    assert await stage.ledger() == {"10.0.0.5": "reservation"}
+
+
+async def test_g7_placements_and_sightings_at_once_never_share_an_address(pool: Pool) -> None:
+    stage, say, subnet = await staged(pool)
+    await stage.tell(*[say.vm(f"vm{n}", "pg-1") for n in range(40)])
+    guests = [say.guest(f"vm{n}", f"10.0.0.{n + 2}") for n in range(40)]
+    given: list[str] = []
+
+    async def place() -> None:
+        for _ in range(20):
+            async with transaction(pool) as conn:
+                given.extend(
+                    await allocate(conn, subnet, 1, Holder("reservation", uuid4()), START, now=START)
+                )
+
+    async def hear() -> None:
+        for guest in guests:
+            for _ in range(20):
+                try:
+                    await stage.tell(guest)
+                    break
+                except ConflictError:
+                    continue
+
+    await asyncio.gather(place(), hear())
+    recorded = {a for found in (await stage.nics()).values() for a in found}
+    assert not recorded & set(given)
+    assert len(given) == len(set(given)) == 20
+    parked = await stage.unmatched()
+    assert recorded | set(parked) == {f"10.0.0.{n + 2}" for n in range(40)}
+    assert set(parked.values()) <= {"reserved"}
