@@ -118,7 +118,7 @@ class Stream:
 
     async def _publish(self, news: Sequence[News], at: datetime) -> None:
         await self._known.remember(news)
-        await self._outgoing.publish([item.fact for item in news], at)
+        await self._outgoing.publish_news(news, at)
         await self._known.forget((item.kind, item.moid) for item in news if item.gone)
 
     async def _settle(self, current_to: datetime) -> None:
