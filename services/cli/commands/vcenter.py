@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from services.collector.checking import Check
 from services.collector.checking import check as check_vcenter
 from services.collector.registry import NewVcenter, Vcenter
 from services.collector.vsphere.endpoint import TlsMode
+from services.collector.vsphere.proxies import DIRECT
 from shared.events.commands import (
     Command,
     VcenterPause,
@@ -44,37 +46,50 @@ Which = Annotated[str, typer.Argument(help="Name, id or instance UUID of the vCe
 _STYLES = {"watching": "green", "lost": "bold red", "held": "yellow", "paused": "bright_black"}
 
 
+User = Annotated[str | None, typer.Option(help="The account to log in with.")]
+UserEnv = Annotated[
+    str | None, typer.Option(metavar="NAME", help="… or the environment variable that holds its name.")
+]
+PasswordEnv = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Environment variable with the password.")
+]
+PasswordFile = Annotated[Path | None, typer.Option(metavar="PATH", help="File with the password.")]
+CaFile = Annotated[Path | None, typer.Option(metavar="PATH", help="CA certificates to verify it with.")]
+Thumbprint = Annotated[
+    str | None, typer.Option(metavar="SHA256", help="Accept this certificate and no other.")
+]
+Insecure = Annotated[bool, typer.Option("--insecure", help="Accept any certificate. Not for production.")]
+ThroughProxy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="HTTP proxy on the way to it; env:NAME or file:PATH if its URL holds a password; 'direct' for "
+        "none; 'environment' for what HTTPS_PROXY and NO_PROXY say, as when this is not given.",
+    ),
+]
+
+
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What to call it.")],
     url: Annotated[str, typer.Argument(help="Its address: vcenter.example.com or https://…:443/sdk.")],
     *,
-    user: Annotated[str | None, typer.Option(help="The account to log in with.")] = None,
-    user_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="… or the environment variable that holds its name.")
-    ] = None,
-    password_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable with the password.")
-    ] = None,
-    password_file: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="File with the password.")
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="CA certificates to verify it with.")
-    ] = None,
-    thumbprint: Annotated[
-        str | None, typer.Option(metavar="SHA256", help="Accept this certificate and no other.")
-    ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Accept any certificate. Not for production.")
-    ] = False,
-    scope: Annotated[str, typer.Option(help="Address space of its subnets.")] = "default",
+    user: User = None,
+    user_env: UserEnv = None,
+    password_env: PasswordEnv = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
+    thumbprint: Thumbprint = None,
+    insecure: Insecure = False,
+    proxy: ThroughProxy = None,
+    scope: Annotated[str, typer.Option(help="Address space of its VMs' addresses.")] = "default",
     as_json: Json = False,
 ) -> None:
     """Register a vCenter. A password not named by a variable or file is asked for, and kept in a file."""
-    tls, tls_detail = _tls(ca_file, thumbprint, insecure=insecure)
+    tls, tls_detail = _tls(ca_file, thumbprint, insecure=insecure) or ("verify", None)
     user_ref = _user(user, user_env)
-
+    if user_ref is None:
+        raise typer.BadParameter("give one of --user and --user-env")
     given = _given_password(password_env, password_file)
     typed = "" if given else str(typer.prompt(f"Password for {name}", hide_input=True, err=True))
 
@@ -83,7 +98,7 @@ def add(
         await _name_is_free(platform, name)
         reference = given or keep_password(_secrets(), name, typed)
         try:
-            new = NewVcenter(name, url, user_ref, reference, tls, tls_detail, scope)
+            new = NewVcenter(name, url, user_ref, reference, tls, tls_detail, scope, _proxy(proxy))
             return await registry.add(platform.pool, new)
         except PermanentError:
             forget_password(_secrets(), reference)
@@ -94,6 +109,65 @@ def add(
     say(f"Test it with: patchbay vcenter check {added.name}")
 
 
+@app.command()
+def change(
+    which: Which,
+    *,
+    name: Annotated[str | None, typer.Option(help="What to call it from now on.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Its new address; the same vCenter has to answer there.")
+    ] = None,
+    user: User = None,
+    user_env: UserEnv = None,
+    password_env: PasswordEnv = None,
+    password_file: PasswordFile = None,
+    ask_password: Annotated[
+        bool, typer.Option("--ask-password", help="Type a new password, which is kept in a file.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify its certificate against the system's authorities.")
+    ] = False,
+    ca_file: CaFile = None,
+    thumbprint: Thumbprint = None,
+    insecure: Insecure = False,
+    proxy: ThroughProxy = None,
+    scope: Annotated[str | None, typer.Option(help="Address space of its VMs' addresses.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Change how a vCenter is reached or called; what is not given stays. The collector logs in anew."""
+    changes: dict[str, Any] = {"name": name, "url": url, "scope": scope, "user_ref": _user(user, user_env)}
+    changes = {field: value for field, value in changes.items() if value is not None}
+    tls = _tls(ca_file, thumbprint, insecure=insecure, verify=verify)
+    if tls is not None:
+        changes["tls"], changes["tls_detail"] = tls
+    if proxy is not None:
+        changes["proxy"] = _proxy(proxy)
+    given = _given_password(password_env, password_file)
+    if given is not None and ask_password:
+        raise typer.BadParameter("give one of --password-env, --password-file and --ask-password")
+    if not (changes or given or ask_password):
+        raise typer.BadParameter("say what to change")
+    typed = str(typer.prompt("New password", hide_input=True, err=True)) if ask_password else ""
+
+    async def work(platform: Platform) -> Vcenter:
+        found = await find_vcenter(platform.pool, which)
+        if name is not None and name != found.name:
+            await _name_is_free(platform, name)
+        if given or ask_password:
+            changes["password_ref"] = given or keep_password(_secrets(), name or found.name, typed)
+        changed = await registry.change(platform.pool, found.id, **changes)
+        if changed.password_ref != found.password_ref:
+            forget_password(_secrets(), found.password_ref)
+        elif given or ask_password:
+            # The same place holds another password: nothing else tells the collector to try it at once.
+            await registry.request_resync(platform.pool, found.id)
+        return changed
+
+    changed = with_platform(work, as_json=as_json)
+    present(_plain(changed), lambda: Text(f"changed {changed.name} ({changed.url})"), as_json=as_json)
+    say(f"Test it with: patchbay vcenter check {changed.name}")
+
+
 async def _name_is_free(platform: Platform, name: str) -> None:
     if any(row.name == name for row in await registry.all_vcenters(platform.pool)):
         raise Misused(
@@ -102,21 +176,34 @@ async def _name_is_free(platform: Platform, name: str) -> None:
         )
 
 
-def _tls(ca_file: Path | None, thumbprint: str | None, *, insecure: bool) -> tuple[TlsMode, str | None]:
-    if sum((ca_file is not None, thumbprint is not None, insecure)) > 1:
+def _tls(
+    ca_file: Path | None, thumbprint: str | None, *, insecure: bool, verify: bool = False
+) -> tuple[TlsMode, str | None] | None:
+    if sum((ca_file is not None, thumbprint is not None, insecure, verify)) > 1:
         raise typer.BadParameter("give one of --ca-file, --thumbprint and --insecure")
     if ca_file is not None:
         return "ca_file", str(ca_file.expanduser().absolute())
     if thumbprint is not None:
         return "thumbprint", thumbprint
-    return ("insecure", None) if insecure else ("verify", None)
+    if insecure:
+        return "insecure", None
+    return ("verify", None) if verify else None
 
 
-def _user(user: str | None, user_env: str | None) -> str:
-    if (user is None) == (user_env is None):
+def _proxy(given: str | None) -> str | None:
+    """What is registered for `--proxy`: a reference, "direct", or nothing for what the environment says."""
+    if given is None or given == "environment":
+        return None
+    if given == DIRECT or given.startswith(("env:", "file:")):
+        return given
+    return f"text:{given}"
+
+
+def _user(user: str | None, user_env: str | None) -> str | None:
+    if user is not None and user_env is not None:
         raise typer.BadParameter("give one of --user and --user-env")
     with ended_well():
-        return f"text:{user}" if user is not None else environment_reference(user_env or "")
+        return f"text:{user}" if user is not None else environment_reference(user_env) if user_env else None
 
 
 def _given_password(from_env: str | None, from_file: Path | None) -> str | None:
@@ -170,9 +257,23 @@ def check(which: Which, as_json: Json = False) -> None:
 
 
 @app.command()
-def resync(which: Which, as_json: Json = False) -> None:
-    """Read the whole vCenter anew."""
-    _order(which, VcenterResync, "is read anew", as_json=as_json)
+def resync(
+    which: Which,
+    *,
+    datacenter: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this datacenter: its name or managed object id.")
+    ] = None,
+    vm: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this VM: its name or managed object id.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Read a vCenter anew: all of it by a new login, or tell one datacenter or one VM again."""
+    if datacenter is not None and vm is not None:
+        raise typer.BadParameter("give one of --datacenter and --vm")
+    command = partial(VcenterResync, datacenter=datacenter, vm=vm)
+    what = f"{datacenter or vm} is read again" if datacenter or vm else "is read anew"
+    _order(which, command, what, as_json=as_json)
 
 
 @app.command()
@@ -200,7 +301,7 @@ def _order(which: str, command: Callable[..., Command], done: str, *, as_json: b
         return found, await order(platform.bus, command(vcenter=target, by=operator()))
 
     found, result = with_platform(work, as_json=as_json)
-    present({"vcenter": found.name, **result}, lambda: Text(f"{found.name} {done}"), as_json=as_json)
+    present({"vcenter": found.name, **result}, lambda: Text(f"{found.name}: {done}"), as_json=as_json)
 
 
 def _plain(row: Vcenter) -> dict[str, Any]:
@@ -216,6 +317,7 @@ def _plain(row: Vcenter) -> dict[str, Any]:
         "paused": row.paused,
         "held": row.held,
         "tls": row.tls,
+        "proxy": (row.proxy or "environment").removeprefix("text:"),
         "scope": row.scope,
         "user": row.user_ref,
         "password": row.password_ref,
