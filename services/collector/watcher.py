@@ -128,7 +128,7 @@ class Watcher:
     async def _begin_epoch(self, vcenter: Vcenter, identity: UUID, lock: Lock) -> Stamp:
         epoch = await lock.write(lambda connection: registry.begin_epoch(connection, vcenter, identity))
         metrics.EPOCH.labels(vcenter.name).set(epoch)
-        return Stamp(identity, epoch)
+        return Stamp(identity, epoch, vcenter.scope)
 
     async def _identify(self, vcenter: Vcenter, about: About) -> None:
         """Make sure that who answers is who was registered."""

@@ -54,6 +54,8 @@ class Fact(Event):
     """Something a vCenter said: the full state of one object, with its place in that vCenter's order."""
 
     vcenter: UUID
+    scope: Annotated[str, Field(min_length=1)] = "default"
+    """The address space that the vCenter's addresses are in, as registered."""
     epoch: Annotated[int, Field(ge=1)]
     sequence: Annotated[int, Field(ge=1)]
 

@@ -10,7 +10,8 @@ UNNUMBERED = 1
 
 
 class Stamp(NamedTuple):
-    """The vCenter, by instance UUID, and the epoch that a fact belongs to."""
+    """The vCenter, by instance UUID, the epoch that a fact belongs to, and the scope of its addresses."""
 
     vcenter: UUID
     epoch: int
+    scope: str = "default"

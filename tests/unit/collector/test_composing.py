@@ -72,6 +72,13 @@ def vm(moid: str, name: str) -> VmChanged:
 AT_VCENTER = Stamp(facts()[0].values[0].vcenter, 7)
 
 
+@pytest.mark.parametrize("scope", ["default", "dmz", 'a "second" one', "Büro"])
+def test_every_fact_carries_the_scope_of_its_vcenter(scope: str) -> None:
+    fact, stamp = vm("vm-1", "one"), AT_VCENTER._replace(scope=scope)
+    message = Composer(stamp).message(fact, wording(fact, stamp), sequence=3, at=time_text(AT))
+    assert decode(message.body).data == fact.model_copy(update={"sequence": 3, "scope": scope})
+
+
 @pytest.mark.parametrize("odd", ['a"b', "a\\b", "ключ", "a\x01b", "a/b\u2028c", "😀"])
 def test_odd_names_come_through(odd: str) -> None:
     fact = vm(odd, odd)
