@@ -15,12 +15,11 @@ from shared.bus.connecting import connect_bus
 from shared.bus.port import Bus
 from shared.events.topology import TOPOLOGY
 from shared.runtime.errors import TransientError
-from shared.runtime.health import Health, serve_health
+from shared.runtime.health import Health
 from shared.runtime.settings import CoreSettings
-from shared.store import migrate
 from shared.store.embedded import EmbeddedPostgres, ensure_postgres
-from shared.store.migrate import SchemaOutdated
 from shared.store.pool import Pool, open_pool
+from shared.store.schema import SchemaOutdated, require_current
 
 PATIENCE = timedelta(seconds=60)
 """How long to wait for servers that are starting, as they do when everything starts at once."""
@@ -53,6 +52,8 @@ async def open_platform(
     async with AsyncExitStack() as stack:
         port = None
         if settings.http.port is not None:
+            from shared.runtime.health_server import serve_health  # noqa: PLC0415  aiohttp; commands need none
+
             serving = serve_health(health, host=settings.http.host, port=settings.http.port)
             port = await stack.enter_async_context(serving)
         database_url = await stack.enter_async_context(open_database(settings, patience=patience))
@@ -111,11 +112,13 @@ async def _check_schema(url: str, patience: timedelta, *, upgrade: bool) -> None
     ):
         with attempt:
             try:
-                await migrate.require_current(url)
+                await require_current(url)
             except SchemaOutdated:
                 if not upgrade:
                     raise
-                log.info("database_upgraded", revision=await migrate.upgrade(url))
+                from shared.store.migrate import upgrade as bring_up  # noqa: PLC0415  Alembic is slow to import
+
+                log.info("database_upgraded", revision=await bring_up(url))
 
 
 async def _connected_bus(settings: CoreSettings, database_url: str, name: str, patience: timedelta) -> Bus:

@@ -12,8 +12,8 @@ from rich.text import Text
 from services.cli.instance import chosen, ended_well
 from services.cli.outcome import Json, Refused, present
 from services.cli.settings import load
-from shared.store import migrate
 from shared.store.embedded import ensure_postgres
+from shared.store.schema import current, head
 
 Schemas = tuple[str | None, str]
 
@@ -65,10 +65,11 @@ def _database() -> Iterator[str]:
 
 
 async def _upgraded(url: str) -> Schemas:
-    before = await migrate.current(url)
-    await migrate.upgrade(url)
-    return before, migrate.head()
+    from shared.store.migrate import upgrade as bring_up  # noqa: PLC0415  Alembic is slow to import
+
+    before = await current(url)
+    return before, await bring_up(url)
 
 
 async def _compared(url: str) -> Schemas:
-    return await migrate.current(url), migrate.head()
+    return await current(url), head()

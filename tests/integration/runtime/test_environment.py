@@ -21,10 +21,10 @@ from shared.events.topology import LOG
 from shared.runtime.environment import Platform, open_platform
 from shared.runtime.errors import TransientError
 from shared.runtime.settings import CoreSettings, HttpSettings
-from shared.store.migrate import SchemaOutdated
 from shared.store.outbox import enqueue
 from shared.store.pool import transaction
 from shared.store.relay import relay
+from shared.store.schema import SchemaOutdated
 
 PROJECT = Path(__file__).parents[3]
 SERVICE = """

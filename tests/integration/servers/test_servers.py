@@ -15,8 +15,8 @@ import asyncpg
 import pytest
 from pyVim.connect import Disconnect, SmartConnect
 
-from shared.store.migrate import current, head
 from shared.store.pool import Pool
+from shared.store.schema import current, head
 from tests.servers import postgres, rabbitmq
 from tests.servers import vcsim as vcsim_module
 from tests.servers.postgres import PostgresServer, find_postgres

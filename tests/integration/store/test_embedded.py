@@ -17,7 +17,8 @@ import pytest
 
 from shared.runtime.errors import PermanentError
 from shared.store.embedded import EmbeddedPostgres, ensure_postgres
-from shared.store.migrate import head, upgrade
+from shared.store.migrate import upgrade
+from shared.store.schema import head
 
 pytestmark = pytest.mark.postgres
 

@@ -6,8 +6,19 @@ import asyncio
 
 import asyncpg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
-from shared.store.migrate import SchemaOutdated, SchemaUnknown, current, head, require_current, upgrade
+from shared.store.migrate import upgrade
+from shared.store.schema import (
+    MIGRATIONS,
+    SchemaOutdated,
+    SchemaUnknown,
+    current,
+    head,
+    history,
+    require_current,
+)
 
 pytestmark = pytest.mark.postgres
 
@@ -66,3 +77,11 @@ async def test_a_newer_schema_is_left_alone(database: str) -> None:
     with pytest.raises(SchemaUnknown, match="9999"):
         await upgrade(database)
     assert await current(database) == "9999"
+
+
+def test_the_history_is_the_one_alembic_reads() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [head()]
+    assert [script.revision for script in scripts.walk_revisions()] == list(reversed(history()))

@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import Counter
 
 from shared.runtime.errors import PermanentError
-from shared.runtime.health import Health, serve_health
+from shared.runtime.health import Health
+from shared.runtime.health_server import serve_health
 
 HANDLED = Counter("patchbay_test_handled_total", "Handled in a test")
 
