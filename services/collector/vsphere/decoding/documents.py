@@ -53,7 +53,7 @@ class TypeNames:
 
     def _resolved(self, written: str) -> str:
         prefix, _, local = written.strip().rpartition(":")
-        namespace = self._prefixes.get(prefix, "")
+        namespace = self._prefixes.get(prefix, VIM)  # whoever names no namespace means vSphere's
         if namespace == VIM:
             return local
         return f"xsd:{local}" if namespace == XSD else f"{{{namespace}}}{local}"

@@ -61,9 +61,14 @@ def scalar_of(type_name: str, text: str | None) -> object:
 
 
 def word(text: str, enumeration: Any) -> str:
-    """A word of a pyVmomi enumeration. Raises `Unfamiliar` for another."""
-    if enumeration is None or not issubclass(enumeration, Enum) or text not in enumeration.values:
+    """A word of a pyVmomi enumeration. Raises `Unfamiliar` when it is none, ValueError for another word.
+
+    pyVmomi is not asked about the word: it takes any name that the enumeration's class has.
+    """
+    if enumeration is None or not issubclass(enumeration, Enum):
         raise Unfamiliar
+    if text not in enumeration.values:
+        raise ValueError(text)
     return intern(text)
 
 

@@ -83,6 +83,8 @@ class Scan:
         self.version = ""
         self.truncated = False
         self.changes: list[Change] = []
+        self.parsed = 0
+        """Objects that did not fit and were parsed."""
 
     def update_set(self) -> None:
         """The whole answer."""
@@ -178,6 +180,7 @@ class Scan:
         if end < 0:
             raise Unfamiliar
         end += len(_OBJECT_ENDS)
+        self.parsed += 1
         walk = Walk(self._fragments.names, self._tally)
         walk.object_update(self._fragments.parse(self._text[at:end]))
         self.changes += walk.changes

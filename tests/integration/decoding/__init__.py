@@ -1,0 +1,1 @@
+"""The collector's own decoder on what simulated vCenters really send."""

@@ -1,0 +1,91 @@
+"""Bytes that simulated vCenters really sent: ours, and one that others wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from services.collector.vsphere.decoding.answers import decode_page
+from services.collector.vsphere.decoding.scanning import Scan
+from services.collector.vsphere.decoding.tally import Tally
+from services.collector.vsphere.paths import WATCHED
+from services.simulator.app import RunningSimulator, simulated_vcenter
+from services.simulator.churn import Churn
+from services.simulator.settings import SimulatorSettings
+from tests.integration.decoding.recording import NOW, Recorder, by_pyvmomi
+
+CHURN = dict.fromkeys(
+    ("address", "move", "create", "remove", "docker", "power", "rename", "nic", "shuffle"), 1.0
+)
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[RunningSimulator]:
+    async with simulated_vcenter(SimulatorSettings(port=0, vms=300, boot_seconds=0)) as running:
+        yield running
+
+
+async def login(simulator: RunningSimulator) -> Recorder:
+    return await asyncio.to_thread(Recorder, simulator.url, "administrator@vsphere.local", "vmware")
+
+
+def assert_same(bodies: list[bytes]) -> None:
+    strays: Counter[str] = Counter()
+    for body in bodies:
+        assert decode_page(body, NOW, strays=strays) == by_pyvmomi(body)
+    assert not strays
+
+
+async def test_a_snapshot_of_the_simulator(simulator: RunningSimulator) -> None:
+    recorder = await login(simulator)
+    bodies = await asyncio.to_thread(recorder.answers, objects=100)
+    recorder.close()
+    assert len(bodies) > 3
+    assert_same(bodies)
+    seen = {change.kind for body in bodies for change in decode_page(body, NOW).changes}  # type: ignore[union-attr]
+    assert seen == {watched.kind for watched in WATCHED.values()}
+
+
+async def test_changes_of_the_simulator(simulator: RunningSimulator) -> None:
+    recorder = await login(simulator)
+    await asyncio.to_thread(recorder.answers)
+    churn = Churn(simulator.world, CHURN, seed=3)
+    bodies = []
+    for _ in range(40):
+        for _ in range(5):
+            churn.step()
+        bodies += await asyncio.to_thread(recorder.answers, objects=10)
+    recorder.close()
+    assert len(bodies) >= 40
+    assert_same(bodies)
+    actions = {change.action for body in bodies for change in decode_page(body, NOW).changes}  # type: ignore[union-attr]
+    assert actions == {"enter", "modify", "leave"}
+
+
+async def test_virtual_machines_need_no_parser(simulator: RunningSimulator) -> None:
+    """The quick way is the one taken, and not just a way that nobody misses."""
+    recorder = await login(simulator)
+    bodies = await asyncio.to_thread(recorder.answers)
+    recorder.close()
+    for body in bodies:
+        scan = Scan(body.decode(), Tally())
+        scan.update_set()
+        others = sum(change.kind in {"host", "switch", "portgroup"} for change in scan.changes)
+        machines = sum(change.kind == "vm" for change in scan.changes)
+        assert scan.parsed <= others + machines * 0.05
+
+
+@pytest.mark.vcsim
+async def test_a_snapshot_of_vcsim(vcsim_url: str) -> None:
+    parts = urlsplit(vcsim_url)
+    url = f"{parts.scheme}://{parts.hostname}:{parts.port}{parts.path}"
+    recorder = await asyncio.to_thread(Recorder, url, parts.username or "", parts.password or "")
+    bodies = await asyncio.to_thread(recorder.answers)
+    recorder.close()
+    assert_same(bodies)
+    seen = {change.kind for body in bodies for change in decode_page(body, NOW).changes}  # type: ignore[union-attr]
+    assert seen == {watched.kind for watched in WATCHED.values()}

@@ -1,0 +1,1 @@
+"""The collector's own decoder against pyVmomi, on made-up answers."""

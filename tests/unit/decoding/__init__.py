@@ -1,0 +1,1 @@
+"""The collector's own decoder: spelling by spelling."""
