@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from services.cli.demo.running import check_demo, show_demo
 from services.cli.instance import ended_well
 from services.cli.settings import load
 
@@ -19,6 +18,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Decides the simulated inventory.", min=0)] = 1,
 ) -> None:
     """Run everything against a simulated vCenter. Ctrl-C ends it; the next demo begins anew."""
+    from services.cli.demo.running import check_demo, show_demo  # noqa: PLC0415  imports every service
+
     with ended_well():
         settings = load()
         code = check_demo(settings, vms=vms, seed=seed) if check else show_demo(settings, vms=vms, seed=seed)

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.cli.commands.run import SERVICES
 from services.cli.credentials import keep_password
 from services.cli.demo.stage import VCENTER, Stage
 from services.cli.demo.steps import Report
 from services.cli.demo.witness import Witness
 from services.cli.instance import postgres_runs
 from services.cli.outcome import Misused
+from services.cli.serving import SERVICES
 from services.cli.settings import Settings
 from services.collector import registry
 from services.collector.registry import NewVcenter
