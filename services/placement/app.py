@@ -35,6 +35,7 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
                 batch=own.batch,
                 linger=timedelta(milliseconds=2),
                 name="placement.requests",
+                unread=handlers.unread,
             )
         )
         tasks.create_task(

@@ -14,6 +14,7 @@ from services.placement.reservations import Reservation, extend, lock_reservatio
 from shared.events.base import Event
 from shared.events.commands import ReservationCancel, ReservationConfirm, ReservationExtend
 from shared.events.inventory import VmChanged
+from shared.events.placement import VmCreateExtended
 from shared.ipam import ledger
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
@@ -35,11 +36,14 @@ async def carry_out(
     """Do what a command says, within the caller's transaction.
 
     Raises PermanentError with code reservation_unknown, already_confirmed, already_cancelled,
-    already_expired, vm_unknown, vm_ambiguous, vm_does_not_match, invalid_time or lease_too_long.
+    already_expired, stale_token, vm_unknown, vm_ambiguous, vm_does_not_match, invalid_time or lease_too_long.
     """
     reservation = await lock_reservation(conn, command.reservation)
     if reservation is None:
         raise PermanentError(f"no reservation {command.reservation} is known", code="reservation_unknown")
+    if isinstance(command, ReservationExtend) and _said_before(command, reservation):
+        return _held_until(reservation.id, reservation.expires_at, reservation.token), []
+    _require_newest(command, reservation)
     if isinstance(command, ReservationCancel):
         return await _cancel(conn, command, reservation, now)
     if isinstance(command, ReservationExtend):
@@ -74,9 +78,35 @@ async def _extend(
         raise PermanentError(
             f"{command.until.isoformat()} is further ahead than {max_lease}", code="lease_too_long"
         )
-    await extend(conn, reservation.id, command.until)
+    token = await extend(conn, reservation.id, command.until, hand_over=command.token is not None)
     await ledger.extend(conn, ledger.Holder("reservation", reservation.id), command.until)
-    return _result(reservation.id, "held") | {"expires_at": command.until.isoformat()}, []
+    event = VmCreateExtended(
+        request_id=reservation.request_id,
+        reservation=reservation.id,
+        expires_at=command.until,
+        token=token,
+    )
+    return _held_until(reservation.id, command.until, token), [event]
+
+
+def _said_before(command: ReservationExtend, reservation: Reservation) -> bool:
+    """Whether an extension is the repeated one that gave the reservation its present token."""
+    return (
+        reservation.state == "held"
+        and command.token is not None
+        and command.token == reservation.previous_token
+        and command.until == reservation.expires_at
+    )
+
+
+def _require_newest(command: ReservationCommand, reservation: Reservation) -> None:
+    """Refuse who held the reservation before somebody else did. Operators carry no token."""
+    if command.token is not None and command.token != reservation.token:
+        raise PermanentError(
+            f"token {command.token} of reservation {reservation.id} is not the newest: "
+            "somebody extended it, or it was bound after it had expired, under another one",
+            code="stale_token",
+        )
 
 
 async def _confirm(
@@ -125,6 +155,10 @@ def _require_held(reservation: Reservation, verb: str, next_step: str) -> None:
 
 def _result(reservation: UUID, state: str) -> dict[str, object]:
     return {"reservation": str(reservation), "state": state}
+
+
+def _held_until(reservation: UUID, until: datetime, token: int) -> dict[str, object]:
+    return _result(reservation, "held") | {"expires_at": until.isoformat(), "token": token}
 
 
 def _confirmed(reservation: UUID, vm: VmChanged) -> dict[str, object]:

@@ -37,7 +37,9 @@ async def dry_run(
     Raises ConflictError when others kept taking what was chosen.
     """
     own = settings or PlacementSettings()
-    placer = Placer(WorldLoader(count_powered_off=own.count_powered_off), own.policy(), own.max_rulings)
+    policy = own.policy()
+    loader = WorldLoader(policy, count_powered_off=own.count_powered_off)
+    placer = Placer(loader, policy, own.max_rulings, everything=True)
     # Under an id of its own: an earlier answer to the same id must not stand in the way.
     trial = request.model_copy(update={"request_id": f"dry-run/{request.request_id}"[:200]})
     ask = Ask(trial)

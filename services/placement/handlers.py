@@ -5,28 +5,39 @@ Two queues: requests and commands, answered in their order, and facts about VMs,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import structlog
 
+from services.placement.batches import answer_batch, groups_of, in_turn
 from services.placement.commands import ReservationCommand, carry_out
 from services.placement.confirming import Seen, confirm_seen
 from services.placement.domain.answering import fingerprint, refused, reused
 from services.placement.ending import BATCH, expire_due
+from services.placement.invalid import refusal
 from services.placement.loading import WorldLoader
 from services.placement.placing import Ask, Placer
 from services.placement.replying import SOURCE, publish, replied, reply, wrapped
 from services.placement.reservations import Answer, lock_requests, stored
 from services.placement.settings import PlacementSettings
+from shared.bus.port import Delivery
 from shared.events.base import Event
+from shared.events.codec import Unreadable
 from shared.events.commands import Complaint, ReservationCancel, ReservationConfirm, ReservationExtend
 from shared.events.envelope import Envelope, wrap
 from shared.events.inventory import VmChanged, VmRemoved
-from shared.events.placement import VmCreateRefused, VmCreateRequested
+from shared.events.placement import (
+    VmCreateBatchRequested,
+    VmCreateExtended,
+    VmCreateRefused,
+    VmCreateRequested,
+)
 from shared.runtime.consuming import Received
 from shared.runtime.errors import ConflictError, PermanentError
+from shared.store.outbox import enqueue
 from shared.store.pool import Connection, Pool, transaction
 
 log = structlog.get_logger(__name__)
@@ -50,22 +61,39 @@ class Handlers:
         self._pool = pool
         self._settings = settings
         self._clock = clock
-        loader = WorldLoader(count_powered_off=settings.count_powered_off)
-        self._placer = Placer(loader, settings.policy(), settings.max_rulings)
+        policy = settings.policy()
+        loader = WorldLoader(
+            policy,
+            count_powered_off=settings.count_powered_off,
+            max_age=timedelta(seconds=settings.view_seconds),
+        )
+        self._placer = Placer(loader, policy, settings.max_rulings)
 
     async def requests(self, batch: Sequence[Received]) -> None:
-        """Answer create-VM requests and reservation commands, in their order.
+        """Answer create-VM requests, batches of them and reservation commands, in their order.
+
+        Requests that wait together are decided by priority first.
 
         Raises PermanentError for other types, ConflictError when others kept being faster.
         """
         for kind, run in groupby(batch, key=lambda received: type(received.envelope.data)):
             if issubclass(kind, VmCreateRequested):
                 await self._answer(list(run))
+            elif issubclass(kind, VmCreateBatchRequested):
+                for received in run:
+                    await self._answer_batch(received)
             elif issubclass(kind, _COMMANDS):
                 for received in run:
                     await self._command(received)
             else:
                 raise PermanentError(f"placement does not answer {kind.TYPE}", code="unexpected_type")
+
+    async def unread(self, delivery: Delivery, error: Unreadable) -> None:
+        """Refuse a request that cannot be read, where it says who asks. It becomes a dead letter, too."""
+        message = refusal(delivery, error, self._clock())
+        if message is not None:
+            async with transaction(self._pool) as conn:
+                await enqueue(conn, [message], to_queue=True)
 
     async def facts(self, batch: Sequence[Received]) -> None:
         """Confirm the reservations whose VMs these facts show. Raises PermanentError for other types."""
@@ -104,10 +132,44 @@ class Handlers:
         for _ in range(ROUNDS):
             if not waiting:
                 return
-            async with transaction(self._pool) as conn:
+            async with self._undoable() as conn:
                 waiting = await self._round(conn, waiting, asks)
         if waiting:
             raise ConflictError(f"{len(waiting)} requests kept losing what was chosen for them to others")
+
+    async def _answer_batch(self, received: Received) -> None:
+        """Answer a batch, in a transaction of its own, as often as others take what was chosen."""
+        batch = received.envelope.data
+        assert isinstance(batch, VmCreateBatchRequested)  # noqa: S101  a type narrowing, not a check
+        asks: dict[str, Ask] = {}
+        for _ in range(ROUNDS):
+            try:
+                async with self._undoable() as conn:
+                    now = self._clock()
+                    outcome = await answer_batch(conn, self._placer, batch, asks, now)
+                    if outcome is None:
+                        raise _Again
+                    told: list[Envelope[Event]] = [
+                        wrapped(item.answer, item.at, received.envelope, item.request.request_id)
+                        for item in outcome.new
+                    ]
+                    whole = wrapped(outcome.answer, now, received.envelope, batch.batch_id)
+                    await publish(conn, [*told, whole] if outcome.new else [])
+                    await reply(conn, [(received, whole)])
+                    return
+            except _Again:
+                continue
+        raise ConflictError(f"batch {batch.batch_id} kept losing what was chosen for it to others")
+
+    @asynccontextmanager
+    async def _undoable(self) -> AsyncIterator[Connection]:
+        """A transaction; when it fails, nothing more is decided on what was counted in it."""
+        try:
+            async with transaction(self._pool) as conn:
+                yield conn
+        except BaseException:
+            self._placer.spoil()
+            raise
 
     async def _round(
         self, conn: Connection, batch: Sequence[Received], asks: dict[str, Ask]
@@ -118,10 +180,16 @@ class Handlers:
         for received in batch:
             request = _request(received)
             wanted.setdefault(request.request_id, request)
-        await lock_requests(conn, list(wanted))
+        turns = in_turn(list(wanted.values()))
+        await lock_requests(conn, list(wanted), groups_of(turns))
         known = await stored(conn, list(wanted))
-        new = [asks.setdefault(key, Ask(request)) for key, request in wanted.items() if key not in known]
+        new = [
+            asks.setdefault(request.request_id, Ask(request))
+            for request in turns
+            if request.request_id not in known
+        ]
         answered, pending = await self._placer.round(conn, new, now) if new else ([], [])
+        await self._placer.save(conn, answered)
         answers: dict[str, tuple[str, Answer, datetime]] = dict(known)
         for item in answered:
             answers[item.request.request_id] = (item.fingerprint, item.answer, item.at)
@@ -158,7 +226,9 @@ class Handlers:
         try:
             async with transaction(self._pool) as conn:
                 result, events = await self._carry_out(conn, command, now)
-                envelopes = [wrapped(event, now, received.envelope, command.reservation) for event in events]
+                envelopes = [
+                    wrapped(event, now, received.envelope, *_parts(event, command)) for event in events
+                ]
                 await publish(conn, envelopes)
                 await reply(conn, [(received, replied(received, now, result=result))])
         except PermanentError as error:
@@ -170,6 +240,17 @@ class Handlers:
         self, conn: Connection, command: ReservationCommand, now: datetime
     ) -> tuple[dict[str, object], list[Event]]:
         return await carry_out(conn, command, now, timedelta(seconds=self._settings.max_lease_seconds))
+
+
+class _Again(Exception):
+    """Rolls a batch back that is to be asked again."""
+
+
+def _parts(event: Event, command: ReservationCommand) -> tuple[object, ...]:
+    """What makes an event the one that it is, however often it is said."""
+    if isinstance(event, VmCreateExtended):
+        return command.reservation, event.token, event.expires_at
+    return (command.reservation,)
 
 
 def _request(received: Received) -> VmCreateRequested:

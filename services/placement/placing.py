@@ -1,8 +1,9 @@
-"""Answers requests: decides on a world read without locks, then commits under the locks of what was chosen.
+"""Answers requests: decides on the world of a moment ago, then commits under the locks of what was chosen.
 
 A round is one transaction for a batch of requests. All locks of a round are taken at once and in one order
-(hosts, then subnets), so placements, however many processes answer, never wait for each other in a circle.
-What another process took meanwhile makes a request pending: it is decided again in the next round.
+(hosts and scarce wires, then subnets), so placements, however many processes answer, never wait for each
+other in a circle. What another process took or changed meanwhile makes a request pending: it is decided again
+in the next round. A refusal stands only on a world that was loaded in its own round.
 """
 
 from __future__ import annotations
@@ -12,23 +13,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.placement.checking import agrees, still_so
 from services.placement.domain.answering import fingerprint, granted, mac_in_use, placed, refused
 from services.placement.domain.deciding import Choice, Refusal, decide
 from services.placement.domain.hosts import lacks
 from services.placement.domain.macs import candidates, chosen
+from services.placement.domain.peers import peers_of
 from services.placement.domain.policy import Policy
-from services.placement.domain.targets import Exclusion
-from services.placement.domain.world import NO_LOAD, HostKey, Load, World
+from services.placement.domain.targets import Exclusion, wanted_address
+from services.placement.domain.world import NO_LOAD, HostKey, Load, Peer, World
 from services.placement.loading import WorldLoader
 from services.placement.reservations import (
     Answer,
     Answered,
     lock_hosts,
     macs_in_use,
+    next_tokens,
     save_answers,
     save_reservations,
 )
-from shared.events.placement import VmCreatePlaced, VmCreateRequested
+from shared.events.placement import VmCreateRequested
 from shared.ipam.errors import LedgerRefusal
 from shared.ipam.ledger import Holder, allocate, lock_subnets
 from shared.model.identifiers import reservation_id
@@ -40,6 +44,7 @@ class Ask:
     """A request on its way to its answer. `excluded` grows as the ledger turns subnets down."""
 
     request: VmCreateRequested
+    batch: str | None = None
     excluded: list[Exclusion] = field(default_factory=list)
 
     @property
@@ -55,31 +60,47 @@ class _Draft:
     macs: list[str | None]
 
 
+@dataclass(slots=True)
+class _Locked:
+    """What is known of all that was chosen, now that it is locked; counted as it is given away."""
+
+    now_true: frozenset[str]
+    loads: dict[HostKey, Load]
+    ports_used: dict[UUID, int]
+
+
 class Placer:
     """Decides and reserves. One per process; a round at a time."""
 
-    def __init__(self, loader: WorldLoader, policy: Policy, max_rulings: int) -> None:
+    def __init__(
+        self, loader: WorldLoader, policy: Policy, max_rulings: int, *, everything: bool = False
+    ) -> None:
+        """With `everything`, answers name every host that was ruled out."""
         self._loader = loader
         self._policy = policy
         self._max_rulings = max_rulings
+        self._everything = everything
+
+    def spoil(self) -> None:
+        """Say that a round was not committed after all."""
+        self._loader.spoil()
 
     async def round(
         self, conn: Connection, asks: Sequence[Ask], now: datetime
     ) -> tuple[list[Answered], list[Ask]]:
         """Answer what can be answered now, within the caller's transaction; and what is to be asked again."""
-        world = await self._loader.load(conn, now)
+        world, fresh = await self._loader.view(conn, now)
         drafts = await self._draft(conn, asks, world, now)
-        choices = [draft.choice for draft in drafts if isinstance(draft, _Draft)]
-        hosts = sorted({choice.host.key for choice in choices})
-        if hosts:
-            await lock_hosts(conn, hosts)
-            await lock_subnets(conn, sorted({option.subnet.id for c in choices for option in c.options}))
-        loads = await self._loader.loads(conn, hosts) if hosts else {}
+        if not fresh and any(isinstance(draft, Refusal) for draft in drafts):
+            world = await self._loader.load(conn, now)
+            drafts = await self._draft(conn, asks, world, now)
+        locked = await self._lock(conn, [draft.choice for draft in drafts if isinstance(draft, _Draft)])
+        tokens = iter(await next_tokens(conn, len(asks)))
         answered: list[Answered] = []
         pending: list[Ask] = []
         for ask, draft in zip(asks, drafts, strict=True):
             if isinstance(draft, _Draft):
-                done = await self._reserve(conn, draft, loads, world, now)
+                done = await self._reserve(conn, draft, locked, world, now=now, token=next(tokens))
             else:
                 # What an earlier request of this round did not get after all may be had by this one.
                 done = None if pending else self._answered(ask, draft, now)
@@ -87,10 +108,14 @@ class Placer:
                 pending.append(ask)
             else:
                 answered.append(done)
-        await save_answers(conn, answered)
-        reserved = [item.answer for item in answered if isinstance(item.answer, VmCreatePlaced)]
-        await save_reservations(conn, reserved, now)
+        if pending:
+            self.spoil()
         return answered, pending
+
+    async def save(self, conn: Connection, answered: Sequence[Answered]) -> None:
+        """Keep the answers of a round."""
+        await save_answers(conn, answered)
+        await save_reservations(conn, answered)
 
     async def _draft(
         self, conn: Connection, asks: Sequence[Ask], world: World, now: datetime
@@ -98,78 +123,120 @@ class Placer:
         """Decide every request, each on what those before it leave."""
         wanted = [mac for ask in asks for mac in candidates(ask.reservation, ask.request.nics)]
         in_use = await macs_in_use(conn, wanted) if wanted else set()
+        peers = [peer for ask in asks for peer in peers_of(ask.request.where)]
+        world.places = await self._loader.places(conn, peers) if peers else {}
         drafts: list[_Draft | Refusal] = []
         for ask in asks:
             macs = chosen(ask.reservation, ask.request.nics, in_use)
             if isinstance(macs, tuple):
                 drafts.append(mac_in_use(*macs))
                 continue
-            choice = decide(ask.request, world, self._policy, now, ask.excluded)
+            choice = decide(ask.request, world, self._policy, now, ask.excluded, everything=self._everything)
             if isinstance(choice, Refusal):
                 drafts.append(choice)
                 continue
-            world.add_load(choice.host.key, ask.request.cpus, ask.request.memory_mb)
+            _count(world, ask.request, choice)
             in_use |= {mac for mac in macs if mac is not None}
             drafts.append(_Draft(ask, choice, macs))
         return drafts
 
+    async def _lock(self, conn: Connection, choices: Sequence[Choice]) -> _Locked:
+        hosts = sorted({choice.host.key for choice in choices})
+        if not hosts:
+            return _Locked(frozenset(), {}, {})
+        options = [option for choice in choices for option in choice.options]
+        scarce = sorted({option.wire.id for option in options if option.wire.ports is not None})
+        await lock_hosts(conn, hosts, scarce)
+        await lock_subnets(conn, sorted({subnet.id for option in options for subnet in option.subnets}))
+        return _Locked(
+            await still_so(conn, choices),
+            await self._loader.loads(conn, hosts),
+            await self._loader.ports_used(conn, scarce),
+        )
+
     async def _reserve(
-        self,
-        conn: Connection,
-        draft: _Draft,
-        loads: dict[HostKey, Load],
-        world: World,
-        now: datetime,
+        self, conn: Connection, draft: _Draft, locked: _Locked, world: World, *, now: datetime, token: int
     ) -> Answered | None:
         """Reserve what was chosen; None when it is gone meanwhile, with what the ledger said noted."""
         request, choice = draft.ask.request, draft.choice
-        load = loads.get(choice.host.key, NO_LOAD)
-        if lacks(choice.host, request, load, self._policy) is not None:
+        load = locked.loads.get(choice.host.key, NO_LOAD)
+        if not agrees(choice, locked.now_true) or lacks(choice.host, request, load, self._policy) is not None:
             return None
+        ports = dict(locked.ports_used)
+        for option in choice.options:
+            wire = option.wire
+            if wire.ports is not None:
+                ports[wire.id] += 1
+                if ports[wire.id] > wire.ports:
+                    return None
         try:
             addresses = await _take_all(conn, draft, now)
         except LedgerRefusal:
             return None
-        loads[choice.host.key] = Load(load.cpus + request.cpus, load.memory_mb + request.memory_mb)
+        locked.loads[choice.host.key] = Load(load.cpus + request.cpus, load.memory_mb + request.memory_mb)
+        locked.ports_used = ports
         answer = placed(
             request,
             choice,
             draft.macs,
             addresses,
+            token=token,
             now=now,
-            facts_as_of=world.vcenters[choice.host.key.vcenter].as_of,
+            vcenter=world.vcenters[choice.host.key.vcenter],
             limit=self._max_rulings,
+            batch=draft.ask.batch,
         )
         findings = (*granted(request, choice, addresses), *choice.findings)
-        return Answered(request, fingerprint(request), answer, findings, now)
+        return Answered(request, fingerprint(request), answer, findings, now, draft.ask.batch)
 
     def _answered(self, ask: Ask, refusal: Refusal, now: datetime) -> Answered:
-        answer: Answer = refused(ask.request, refusal, self._max_rulings)
-        return Answered(ask.request, fingerprint(ask.request), answer, refusal.findings, now)
+        answer: Answer = refused(ask.request, refusal, self._max_rulings, ask.batch)
+        return Answered(ask.request, fingerprint(ask.request), answer, refusal.findings, now, ask.batch)
 
 
-async def _take_all(conn: Connection, draft: _Draft, now: datetime) -> list[str]:
-    """An address for each NIC or for none. Raises `LedgerRefusal`, having noted it with the request."""
-    if len(draft.choice.options) == 1:
-        return [await _take(conn, draft, 0, now)]
+def _count(world: World, request: VmCreateRequested, choice: Choice) -> None:
+    """Count what is about to be placed, for the requests that come after it."""
+    world.add_load(choice.host.key, request.cpus, request.memory_mb)
+    for option in choice.options:
+        world.add_nic(option.wire.id, [subnet.id for subnet in option.subnets])
+    for peer in (Peer("vm", request.name), *(Peer("group", group) for group in request.groups)):
+        if peer in world.places:
+            world.places[peer] = (world.places[peer] or frozenset()) | {choice.host.key}
+
+
+async def _take_all(conn: Connection, draft: _Draft, now: datetime) -> list[list[str]]:
+    """Addresses for each NIC or for none. Raises `LedgerRefusal`, having noted it with the request."""
+    options = draft.choice.options
+    if len(options) == 1 and len(options[0].subnets) == 1:
+        return [[await _take(conn, draft, 0, 0, now)]]
+    places = [(index, place) for index, option in enumerate(options) for place in range(len(option.subnets))]
+    # What is asked for by name goes first: the next free address could be it.
+    places.sort(key=lambda item: _wanted(draft, *item) is None)
     async with conn.transaction():
-        return [await _take(conn, draft, index, now) for index in range(len(draft.choice.options))]
+        taken = {item: await _take(conn, draft, *item, now) for item in places}
+    return [
+        [taken[index, place] for place in range(len(option.subnets))] for index, option in enumerate(options)
+    ]
 
 
-async def _take(conn: Connection, draft: _Draft, index: int, now: datetime) -> str:
-    ask, subnet = draft.ask, draft.choice.options[index].subnet.id
+def _wanted(draft: _Draft, index: int, place: int) -> str | None:
+    return wanted_address(draft.ask.request.nics[index], draft.choice.options[index].subnets[place])
+
+
+async def _take(conn: Connection, draft: _Draft, index: int, place: int, now: datetime) -> str:
+    ask, subnet = draft.ask, draft.choice.options[index].subnets[place]
     try:
         [address] = await allocate(
             conn,
-            subnet,
+            subnet.id,
             1,
             Holder("reservation", ask.reservation),
             now,
             now=now,
-            wanted=ask.request.nics[index].address,
+            wanted=_wanted(draft, index, place),
             until=now + timedelta(seconds=ask.request.lease_seconds),
         )
     except LedgerRefusal as refusal:
-        ask.excluded.append(Exclusion(index, subnet, refusal.code, str(refusal)))
+        ask.excluded.append(Exclusion(index, subnet.id, refusal.code, str(refusal)))
         raise
     return address

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from services.placement.domain.finding import Finding, in_order
 from services.placement.domain.recognising import Expected, How, State
 from services.placement.domain.world import HostKey
-from shared.events.placement import PlacedNic, VmCreatePlaced, VmCreateRefused, VmCreateRequested
+from shared.events.placement import NicCheck, PlacedNic, VmCreatePlaced, VmCreateRefused, VmCreateRequested
 from shared.store.pool import Connection
 
 Answer = VmCreatePlaced | VmCreateRefused
+Verdict = Literal["verified", "drifted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,13 @@ class Reservation:
     vm: UUID | None
     vm_moid: str | None
     recognised_by: How | None
+    groups: tuple[str, ...] = ()
+    token: int = 0
+    previous_token: int | None = None
+    verdict: Verdict | None = None
+    """What Tools said of the addresses after the confirmation."""
+    seen: tuple[NicCheck, ...] = ()
+    """With the verdict: what was reserved and what Tools saw, by NIC."""
 
     def expected(self) -> Expected:
         """The part that VMs are recognised by."""
@@ -63,6 +71,7 @@ class Answered:
     answer: Answer
     findings: tuple[Finding, ...]
     at: datetime
+    batch: str | None = None
 
 
 def reservation_from(row: Any) -> Reservation:
@@ -70,6 +79,8 @@ def reservation_from(row: Any) -> Reservation:
     values = {name: row[name] for name in Reservation.__dataclass_fields__ if name in row}
     values |= {"vcenter": row["vcenter_id"], "vm": row["vm_id"]}
     values["nics"] = tuple(PlacedNic.model_validate(nic) for nic in row["nics"])
+    values["groups"] = tuple(row["groups"])
+    values["seen"] = tuple(NicCheck.model_validate(item) for item in row["seen"] or ())
     return Reservation(**values)
 
 
@@ -79,14 +90,25 @@ def answer_from(outcome: str, data: Any) -> Answer:
     return model.model_validate(data)
 
 
-async def lock_requests(conn: Connection, request_ids: Sequence[str]) -> None:
-    """Let nobody else answer these requests until the transaction ends."""
-    await _lock(conn, [f"placement.request/{request_id}" for request_id in request_ids])
+async def lock_requests(conn: Connection, request_ids: Sequence[str], groups: Collection[str] = ()) -> None:
+    """Let nobody else answer these requests, or place members of these groups, until the transaction ends."""
+    names = [f"placement.request/{request_id}" for request_id in request_ids]
+    await _lock(conn, [*names, *(f"placement.group/{group}" for group in groups)])
 
 
-async def lock_hosts(conn: Connection, hosts: Sequence[HostKey]) -> None:
-    """Let nobody else place on these hosts until the transaction ends. After requests, before subnets."""
-    await _lock(conn, [f"placement.host/{host.vcenter}/{host.moid}" for host in hosts])
+async def lock_hosts(conn: Connection, hosts: Collection[HostKey], wires: Collection[UUID] = ()) -> None:
+    """Let nobody else place on these hosts and wires until the transaction ends.
+
+    After requests, before subnets. Only wires with few enough ports to fight for need it.
+    """
+    names = [f"placement.host/{host.vcenter}/{host.moid}" for host in hosts]
+    await _lock(conn, [*names, *(f"placement.wire/{wire}" for wire in wires)])
+
+
+async def next_tokens(conn: Connection, number: int) -> list[int]:
+    """Fencing tokens that nobody had before, in growing order."""
+    rows = await conn.fetch("SELECT nextval('placement.token') AS token FROM generate_series(1, $1)", number)
+    return sorted(row["token"] for row in rows)
 
 
 async def _lock(conn: Connection, names: Sequence[str]) -> None:
@@ -119,8 +141,8 @@ async def save_answers(conn: Connection, answered: Sequence[Answered]) -> None:
     await conn.executemany(
         """
         INSERT INTO placement.request
-            (request_id, fingerprint, body, outcome, answer, findings, answered_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+            (request_id, fingerprint, body, outcome, answer, findings, answered_at, batch)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
         [
             (
@@ -131,6 +153,7 @@ async def save_answers(conn: Connection, answered: Sequence[Answered]) -> None:
                 item.answer.model_dump(mode="json"),
                 None if _carries_all(item) else [finding._asdict() for finding in in_order(item.findings)],
                 item.at,
+                item.batch,
             )
             for item in answered
         ],
@@ -143,16 +166,19 @@ def _carries_all(item: Answered) -> bool:
     return len(published) == len(item.findings)
 
 
-async def save_reservations(conn: Connection, placed: Sequence[VmCreatePlaced], at: datetime) -> None:
-    """Keep the reservations of answers; their addresses are in the ledger already."""
+async def save_reservations(conn: Connection, answered: Sequence[Answered]) -> None:
+    """Keep the reservations of answers that place; their addresses are in the ledger already."""
+    placed = [(item, item.answer) for item in answered if isinstance(item.answer, VmCreatePlaced)]
+    if not placed:
+        return
     await conn.executemany(
         """
         INSERT INTO placement.reservation (
             id, request_id, state, vcenter_id, host, name, name_was_free, cpus, memory_mb, nics,
-            created_at, expires_at)
+            created_at, expires_at, token, groups)
         VALUES ($1, $2, 'held', $3, $4, $5,
             NOT EXISTS (SELECT FROM inventory.vm v WHERE v.name = $5 AND v.vcenter_id = $3 AND NOT v.removed),
-            $6, $7, $8, $9, $10)
+            $6, $7, $8, $9, $10, $11, $12)
         """,
         [
             (
@@ -164,15 +190,21 @@ async def save_reservations(conn: Connection, placed: Sequence[VmCreatePlaced], 
                 answer.cpus,
                 answer.memory_mb,
                 [nic.model_dump(mode="json") for nic in answer.nics],
-                at,
+                item.at,
                 answer.expires_at,
+                answer.token,
+                list(item.request.groups),
             )
-            for answer in placed
+            for item, answer in placed
         ],
     )
-    await conn.executemany(
-        "INSERT INTO placement.reservation_mac (reservation_id, nic, mac) VALUES ($1, $2, $3)",
-        [(answer.reservation, nic.index, nic.mac) for answer in placed for nic in answer.nics if nic.mac],
+    rows = [
+        (answer.reservation, nic.index, nic.wire.id, nic.mac) for _, answer in placed for nic in answer.nics
+    ]
+    await conn.execute(
+        "INSERT INTO placement.reservation_nic (reservation_id, nic, wire_id, mac)"
+        " SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::macaddr[])",
+        *map(list, zip(*rows, strict=True)),
     )
 
 
@@ -181,7 +213,7 @@ async def macs_in_use(conn: Connection, macs: Sequence[str]) -> set[str]:
     rows = await conn.fetch(
         """
         SELECT mac::text AS mac FROM inventory.port WHERE mac = ANY ($1::macaddr[])
-        UNION SELECT mac::text FROM placement.reservation_mac WHERE live AND mac = ANY ($1::macaddr[])
+        UNION SELECT mac::text FROM placement.reservation_nic WHERE live AND mac = ANY ($1::macaddr[])
         """,
         list(macs),
     )
@@ -214,7 +246,7 @@ async def lock_matching(
         SELECT * FROM placement.reservation
         WHERE state IN ('held', 'expired') AND id IN (
             SELECT id FROM placement.reservation WHERE id = ANY ($1::uuid[])
-            UNION SELECT reservation_id FROM placement.reservation_mac WHERE mac = ANY ($2::macaddr[])
+            UNION SELECT reservation_id FROM placement.reservation_nic WHERE mac = ANY ($2::macaddr[])
             UNION SELECT id FROM placement.reservation WHERE state = 'held' AND name = ANY ($3::text[])
         )
         ORDER BY id FOR UPDATE
@@ -233,7 +265,9 @@ async def mark_confirmed(
     await conn.execute(
         """
         UPDATE placement.reservation
-        SET state = 'confirmed', ended_at = $2, vm_id = $3, vm_moid = $4, recognised_by = $5
+        SET state = 'confirmed', ended_at = $2, vm_id = $3, vm_moid = $4, recognised_by = $5,
+            -- Bound after it had expired: whoever held it before holds something else.
+            token = CASE WHEN state = 'expired' THEN nextval('placement.token') ELSE token END
         WHERE id = $1
         """,
         identity, at, vm, moid, how,
@@ -249,13 +283,22 @@ async def mark_ended(
         identity, state, at, note,
     )  # fmt: skip
     await conn.execute(
-        "UPDATE placement.reservation_mac SET live = false WHERE reservation_id = $1", identity
+        "UPDATE placement.reservation_nic SET live = false WHERE reservation_id = $1", identity
     )
 
 
-async def extend(conn: Connection, identity: UUID, until: datetime) -> None:
-    """Give a held reservation more time, or less."""
-    await conn.execute("UPDATE placement.reservation SET expires_at = $2 WHERE id = $1", identity, until)
+async def extend(conn: Connection, identity: UUID, until: datetime, *, hand_over: bool) -> int:
+    """Give a held reservation more time, or less; its token, a new one with `hand_over`."""
+    token: int = await conn.fetchval(
+        """
+        UPDATE placement.reservation SET expires_at = $2,
+            previous_token = CASE WHEN $3 THEN token ELSE previous_token END,
+            token = CASE WHEN $3 THEN nextval('placement.token') ELSE token END
+        WHERE id = $1 RETURNING token
+        """,
+        identity, until, hand_over,
+    )  # fmt: skip
+    return token
 
 
 async def settle(conn: Connection) -> None:
@@ -270,6 +313,6 @@ async def settle(conn: Connection) -> None:
         ), settled AS (
             UPDATE placement.reservation r SET settled = true FROM shown WHERE r.id = shown.id
         )
-        UPDATE placement.reservation_mac m SET live = false FROM shown WHERE m.reservation_id = shown.id
+        UPDATE placement.reservation_nic m SET live = false FROM shown WHERE m.reservation_id = shown.id
         """
     )

@@ -20,7 +20,7 @@ from shared.events.codec import Unreadable, decode
 from shared.events.envelope import Envelope
 from shared.runtime import consuming_metrics as metrics
 from shared.runtime.backoff import Backoff
-from shared.runtime.errors import Action, PermanentError, TransientError, action_for
+from shared.runtime.errors import Action, ConflictError, PermanentError, TransientError, action_for
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +38,8 @@ class Received:
 
 Handler = Callable[[Sequence[Received]], Awaitable[None]]
 """Handles events in order, all or none: when it raises it is called again, with the same or each alone."""
+Unread = Callable[[Delivery, Unreadable], Awaitable[None]]
+"""Is told of a message that can't be read, before that becomes a dead letter: to answer who waits for one."""
 
 
 class _Stopped(Exception):
@@ -53,6 +55,7 @@ async def consume(
     batch: int = 200,
     linger: timedelta = timedelta(milliseconds=5),
     name: str,
+    unread: Unread | None = None,
 ) -> None:
     """Consume `queue` until `stop`; the batch in hand is finished, what can't be is given back.
 
@@ -61,7 +64,8 @@ async def consume(
     anything else, given back for another attempt until the queue's delivery limit. Unreadable messages are
     dead letters (G8). A lost bus is consumed from again. `name` is the service's, for its log.
 
-    Raises `PermanentError` when the queue can't be consumed at all.
+    `unread` is told of each unreadable one first. Raises `PermanentError` when the queue can't be consumed at
+    all.
     """
     logger = log.bind(service=name, queue=queue)
     backoff = Backoff()
@@ -70,7 +74,7 @@ async def consume(
             # Twice a batch: the next one is on its way while this one is handled. More would only mean more
             # attempts counted against innocent messages when this process dies.
             async with bus.consume(queue, prefetch=2 * batch) as consumer:
-                handling = _Handling(consumer, queue, handler, stop, logger)
+                handling = _Handling(consumer, queue, handler, stop, logger, unread=unread)
                 await _consume_batches(handling, batch, linger, backoff)
         except _Stopped:
             return
@@ -109,7 +113,10 @@ class _Handling:
         handler: Handler,
         stop: asyncio.Event,
         logger: structlog.stdlib.BoundLogger,
+        *,
+        unread: Unread | None = None,
     ) -> None:
+        self._unread = unread
         self.consumer = consumer
         self.stop = stop
         self._queue = queue
@@ -140,8 +147,21 @@ class _Handling:
             try:
                 received.append(Received(decode(delivery.message.body), delivery))
             except Unreadable as error:
+                await self._tell_unread(delivery, error)
                 await self._dead_letter(delivery, error.reason, error.detail)
         return received
+
+    async def _tell_unread(self, delivery: Delivery, error: Unreadable) -> None:
+        backoff = Backoff()
+        while self._unread is not None:
+            try:
+                await self._unread(delivery, error)
+            except (TransientError, ConflictError) as obstacle:
+                self._retried(obstacle, "transient")
+                if not await backoff.wait(self.stop):
+                    raise _Stopped from obstacle
+            else:
+                return
 
     async def _one_by_one(self, batch: Sequence[Received]) -> None:
         for received in batch:

@@ -11,8 +11,11 @@ from uuid import UUID
 from services.placement.domain.deciding import Choice, Refusal
 from services.placement.domain.finding import Finding, rulings
 from services.placement.domain.rendering import rendered
-from services.placement.domain.targets import Option
+from services.placement.domain.targets import wanted_address
+from services.placement.domain.world import SubnetFacts, VcenterFacts, WireFacts
 from shared.events.placement import (
+    Alternate,
+    Backing,
     PlacedAddress,
     PlacedNic,
     PlacedWire,
@@ -40,19 +43,20 @@ def placed(
     request: VmCreateRequested,
     choice: Choice,
     macs: Sequence[str | None],
-    addresses: Sequence[str],
+    addresses: Sequence[Sequence[str]],
     *,
+    token: int,
     now: datetime,
-    facts_as_of: datetime,
+    vcenter: VcenterFacts,
     limit: int | None = None,
+    batch: str | None = None,
 ) -> VmCreatePlaced:
-    """The answer to a request whose host and addresses are reserved; one MAC and address per NIC."""
+    """The answer to a request whose host and addresses are reserved.
+
+    A MAC for each NIC, and an address for each subnet of the NIC's option. `vcenter` is the host's.
+    """
     reservation = reservation_id(request.request_id)
-    host = choice.host
-    nics = tuple(
-        PlacedNic(index=index, wire=_wire(option), mac=mac, addresses=(_address(option, address),))
-        for index, (option, mac, address) in enumerate(zip(choice.options, macs, addresses, strict=True))
-    )
+    host, where = choice.host, request.where
     answer = VmCreatePlaced(
         request_id=request.request_id,
         reservation=reservation,
@@ -63,43 +67,85 @@ def placed(
         datacenter=host.datacenter,
         cluster=host.cluster,
         cluster_name=host.cluster_name,
-        resource_pool=host.resource_pool,
+        resource_pool=where.resource_pool or host.resource_pool,
+        folder=where.folder,
         cpus=request.cpus,
         memory_mb=request.memory_mb,
-        nics=nics,
+        disks=request.disks,
+        nics=_nics(request, choice, macs, addresses),
         guest=request.guest,
         expires_at=now + timedelta(seconds=request.lease_seconds),
+        token=token,
         annotation=annotation(reservation),
         explanation=rulings([*granted(request, choice, addresses), *choice.findings], limit),
-        facts_as_of=facts_as_of,
+        alternates=tuple(
+            Alternate(
+                vcenter=rival.host.key.vcenter,
+                host=rival.host.key.moid,
+                host_name=rival.host.name,
+                cluster_name=rival.host.cluster_name,
+                score=rival.score,
+                because=rival.because,
+            )
+            for rival in choice.alternates
+        ),
+        facts_as_of=vcenter.as_of,
+        facts_age_seconds=max((now - vcenter.as_of).total_seconds(), 0.0),
+        batch=batch,
     )
     return rendered(answer)
 
 
-def granted(request: VmCreateRequested, choice: Choice, addresses: Sequence[str]) -> list[Finding]:
-    """Why each NIC has the address it has."""
-    return [
-        Finding(
-            "address",
-            address,
-            option.subnet.name,
-            "wanted" if nic.address is not None else "next_free",
-            True,
-            f"{'asked for' if nic.address is not None else 'next free address'} of subnet "
-            f"{option.subnet.name} for NIC {index}",
+def _nics(
+    request: VmCreateRequested,
+    choice: Choice,
+    macs: Sequence[str | None],
+    addresses: Sequence[Sequence[str]],
+) -> tuple[PlacedNic, ...]:
+    made = zip(request.nics, choice.options, macs, addresses, strict=True)
+    return tuple(
+        PlacedNic(
+            index=index,
+            wire=_wire(option.wire),
+            mac=mac,
+            addresses=tuple(map(_address, option.subnets, given)),
+            adapter=nic.adapter,
+            physical_function=nic.physical_function,
+            backing=_backing(option.wire),
         )
-        for index, (nic, option, address) in enumerate(
-            zip(request.nics, choice.options, addresses, strict=True)
-        )
-    ]
+        for index, (nic, option, mac, given) in enumerate(made)
+    )
 
 
-def refused(request: VmCreateRequested, refusal: Refusal, limit: int | None = None) -> VmCreateRefused:
+def granted(request: VmCreateRequested, choice: Choice, addresses: Sequence[Sequence[str]]) -> list[Finding]:
+    """Why each NIC has the addresses it has."""
+    found: list[Finding] = []
+    for index, (nic, option, given) in enumerate(zip(request.nics, choice.options, addresses, strict=True)):
+        for subnet, address in zip(option.subnets, given, strict=True):
+            wanted = wanted_address(nic, subnet) is not None
+            found.append(
+                Finding(
+                    "address",
+                    address,
+                    subnet.name,
+                    "wanted" if wanted else "next_free",
+                    True,
+                    f"{'asked for' if wanted else 'next free address'} of subnet {subnet.name} "
+                    f"for NIC {index}",
+                )
+            )
+    return found
+
+
+def refused(
+    request: VmCreateRequested, refusal: Refusal, limit: int | None = None, batch: str | None = None
+) -> VmCreateRefused:
     """The answer to a request that cannot be met."""
     return VmCreateRefused(
         request_id=request.request_id,
         reason=refusal.reason,
         rulings=rulings(refusal.findings, limit),
+        batch=batch,
     )
 
 
@@ -116,8 +162,7 @@ def reused(request: VmCreateRequested) -> Refusal:
     return Refusal(because, (Finding("request", request.request_id, request.name, rule, False, because),))
 
 
-def _wire(option: Option) -> PlacedWire:
-    wire = option.wire
+def _wire(wire: WireFacts) -> PlacedWire:
     return PlacedWire(
         id=wire.id,
         network=wire.network,
@@ -126,11 +171,21 @@ def _wire(option: Option) -> PlacedWire:
         vlan=wire.vlan,
         switch_uuid=wire.switch_uuid,
         portgroup_key=wire.portgroup_key,
+        binding=wire.binding,
     )
 
 
-def _address(option: Option, address: str) -> PlacedAddress:
-    subnet = option.subnet
+def _backing(wire: WireFacts) -> Backing:
+    if wire.kind == "distributed":
+        return Backing(
+            type="VirtualEthernetCardDistributedVirtualPortBackingInfo",
+            switch_uuid=wire.switch_uuid,
+            portgroup_key=wire.portgroup_key,
+        )
+    return Backing(type="VirtualEthernetCardNetworkBackingInfo", device_name=wire.name, network=wire.network)
+
+
+def _address(subnet: SubnetFacts, address: str) -> PlacedAddress:
     return PlacedAddress(
         address=address,
         prefix=subnet.prefix.prefixlen,

@@ -8,60 +8,67 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.placement.domain.connecting import Failure, connect, reaches, uplinks
 from services.placement.domain.finding import amount, counted, listed
+from services.placement.domain.peers import Wish, share_met, unmet
 from services.placement.domain.policy import Policy
 from services.placement.domain.targets import Option, Target
-from services.placement.domain.world import HostFacts, Links, Load, VcenterFacts, WireFacts, World
+from services.placement.domain.world import HostFacts, Load, VcenterFacts, World
 from shared.events.placement import VmCreateRequested, Where
 
-
-class Failure(NamedTuple):
-    """The rule that ruled a host out, and why."""
-
-    rule: str
-    because: str
+__all__ = ["Failure", "Fit", "Need", "consider", "lacks", "out_of_sight", "rated", "reaches", "uplinks"]
 
 
-class Need(NamedTuple):
-    """What is to be placed, and the vCenters on whose hosts nothing is."""
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What is to be placed, what its peers ask for, and the vCenters on whose hosts nothing is placed."""
 
     request: VmCreateRequested
     targets: Sequence[Target]
     out_of_sight: Mapping[UUID, Failure]
+    wishes: Sequence[Wish] = ()
+    root_pools: frozenset[str] = frozenset()
+    anywhere: bool = False
+    """The request says nothing about where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A host that would do: the option of each NIC, and a score between 0 and 1 (more is better)."""
+class Fit(NamedTuple):
+    """A host that would do. Sorted by it, the best comes first."""
 
-    host: HostFacts
+    negative_score: float
+    number: int
     options: tuple[Option, ...]
-    score: float
-    because: str
+
+    @property
+    def score(self) -> float:
+        """Between 0 and 1; more is better."""
+        return -self.negative_score
 
 
-def consider(host: HostFacts, need: Need, world: World, policy: Policy) -> Fit | Failure:
+def consider(number: int, need: Need, world: World, policy: Policy) -> Fit | Failure:
     """Whether a host may take the VM. Of several rules that speak against it the first is named."""
-    failure = (
-        _where(host, need.request.where)
-        or need.out_of_sight.get(host.key.vcenter)
-        or _connected(host)
-        or _in_service(host)
-    )
+    host = world.listed[number]
+    if not need.anywhere:
+        failure = _where(host, need)
+        if failure is not None:
+            return failure
+    failure = need.out_of_sight.get(host.key.vcenter)
     if failure is not None:
         return failure
-    chosen: list[Option] = []
-    for target in need.targets:
-        option = _connect(host, target)
-        if isinstance(option, Failure):
-            return option
-        chosen.append(option)
-    load = world.load(host.key)
+    if host.connection != "connected":
+        return Failure("connection", f"it is {host.connection}")
+    if host.maintenance:
+        return Failure("maintenance", "it is in maintenance mode")
+    options = connect(host, number, need.request.nics, need.targets, world)
+    if isinstance(options, Failure):
+        return options
+    load = world.loads[number]
     failure = lacks(host, need.request, load, policy)
+    if failure is None and need.wishes:
+        failure = unmet(host, need.wishes)
     if failure is not None:
         return failure
-    score, because = _rate(host, need.request, load, policy)
-    return Fit(host, tuple(chosen), score, because)
+    return Fit(-_score(host, need, load, policy), number, options)
 
 
 def lacks(host: HostFacts, request: VmCreateRequested, load: Load, policy: Policy) -> Failure | None:
@@ -85,7 +92,8 @@ def lacks(host: HostFacts, request: VmCreateRequested, load: Load, policy: Polic
     return None
 
 
-def _where(host: HostFacts, where: Where) -> Failure | None:
+def _where(host: HostFacts, need: Need) -> Failure | None:
+    where = need.request.where
     if where.vcenter is not None and host.key.vcenter != where.vcenter:
         return Failure("where", f"it is not in vCenter {where.vcenter}")
     places = (
@@ -96,13 +104,30 @@ def _where(host: HostFacts, where: Where) -> Failure | None:
     for kind, wanted, moid, name in places:
         if wanted is not None and wanted not in {moid, name}:
             return Failure("where", f"its {kind} is {name or moid or 'none'}, {wanted} is asked for")
+    if where.resource_pool in need.root_pools and host.resource_pool != where.resource_pool:
+        return Failure("where", f"resource pool {where.resource_pool} is not its cluster's")
+    lacking = _lacking(where.required_labels, host)
+    if lacking:
+        return Failure("labels", f"it is not labelled {listed(lacking)}")
     return None
+
+
+def _lacking(wanted: Mapping[str, str], host: HostFacts) -> list[str]:
+    return [f"{key}={value}" for key, value in sorted(wanted.items()) if host.labels.get(key) != value]
+
+
+def restricts(where: Where) -> bool:
+    """Whether a request says anything about where that each host is to be looked at for."""
+    return bool(
+        where.vcenter or where.datacenter or where.cluster or where.host or where.resource_pool
+        or where.required_labels
+    )  # fmt: skip
 
 
 def out_of_sight(world: World, policy: Policy, now: datetime) -> dict[UUID, Failure]:
     """The vCenters whose facts are not to be built on, each with why."""
     found = {}
-    for identity in {key.vcenter for key in world.hosts}:
+    for identity in world.sites:
         because = _blind(world.vcenters.get(identity), policy, now)
         if because is not None:
             found[identity] = Failure("in_sight", because)
@@ -124,70 +149,61 @@ def _blind(vcenter: VcenterFacts | None, policy: Policy, now: datetime) -> str |
     return None
 
 
-def _connected(host: HostFacts) -> Failure | None:
-    return None if host.connection == "connected" else Failure("connection", f"it is {host.connection}")
-
-
-def _in_service(host: HostFacts) -> Failure | None:
-    return Failure("maintenance", "it is in maintenance mode") if host.maintenance else None
-
-
-def _connect(host: HostFacts, target: Target) -> Option | Failure:
-    """The best option that the host reaches through a wire with a live uplink."""
-    dead: list[str] = []
-    for option in target.options:
-        if not reaches(host, option.wire):
-            continue
-        links = uplinks(host, option.wire)
-        if links is None or links.alive:
-            return option
-        dead.append(f"{option.wire.name} ({_dead(links)})")
-    if dead:
-        return Failure("uplink", f"no live uplink for {target.words}: {listed(dead)}")
-    return Failure("reach", f"no port group on it carries {target.words}")
-
-
-def _dead(links: Links) -> str:
-    return f"{listed(links.down)} without link" if links.down else "no uplink at all"
-
-
-def reaches(host: HostFacts, wire: WireFacts) -> bool:
-    """Whether the host has the port group."""
-    return wire.vcenter == host.key.vcenter and host.key.moid in wire.hosts
-
-
-def uplinks(host: HostFacts, wire: WireFacts) -> Links | None:
-    """Uplinks of the wire's switch on a host; None when the facts do not tell, which rules nothing out."""
-    if wire.kind == "standard":
-        return host.standard_links.get(wire.name)
-    return host.distributed_links.get(wire.switch_uuid) if wire.switch_uuid else None
-
-
-def _rate(host: HostFacts, request: VmCreateRequested, load: Load, policy: Policy) -> tuple[float, str]:
-    """Score of a host that has room: the weighted shares of memory and CPU that stay free."""
+def _parts(host: HostFacts, need: Need, load: Load, policy: Policy) -> list[tuple[float, float, str]]:
+    """What the score is made of: weight, a share between 0 and 1, and what it means."""
     memory = (host.memory_mb or 1) * policy.memory_overcommit
     cpus = (host.cpu_cores or 1) * policy.cpu_overcommit
-    memory_share = (memory - load.memory_mb - request.memory_mb) / memory
-    cpu_share = (cpus - load.cpus - request.cpus) / cpus
-    total = (policy.memory_weight + policy.cpu_weight) or 1.0
+    parts = [
+        (policy.memory_weight, (memory - load.memory_mb - need.request.memory_mb) / memory, "of memory"),
+        (policy.cpu_weight, (cpus - load.cpus - need.request.cpus) / cpus, "of CPU stay free"),
+    ]
+    preferred = need.request.where.preferred_labels
+    if preferred:
+        share = 1 - len(_lacking(preferred, host)) / len(preferred)
+        parts.append((policy.label_weight, share, "of the preferred labels"))
+    met = share_met(host, need.wishes) if need.wishes else None
+    if met is not None:
+        parts.append((policy.affinity_weight, met, "of the wishes about neighbours"))
+    return parts
+
+
+def _score(host: HostFacts, need: Need, load: Load, policy: Policy) -> float:
+    """Score of a host that has room: the weighted mean of its shares."""
+    total = value = 0.0
+    for weight, share, _ in _parts(host, need, load, policy):
+        total += weight
+        value += weight * share
     # Rounded, so that hosts that differ by less than anybody would notice tie, and the id decides.
-    score = round((policy.memory_weight * memory_share + policy.cpu_weight * cpu_share) / total, 6)
-    because = f"score {score:.3f}: {memory_share:.0%} of memory and {cpu_share:.0%} of CPU stay free"
-    return score, because
+    return round(value / (total or 1.0), 6)
+
+
+def rated(fit: Fit, need: Need, world: World, policy: Policy) -> str:
+    """A host's score in words: "score 0.953: 94% of memory and 97% of CPU stay free"."""
+    host = world.listed[fit.number]
+    shares = [f"{share:.0%} {what}" for _, share, what in _parts(host, need, world.loads[fit.number], policy)]
+    words = f"{shares[0]} and {shares[1]}"
+    return f"score {fit.score:.3f}: {', '.join([words, *shares[2:]])}"
 
 
 PHRASES: tuple[tuple[str, Callable[[VmCreateRequested, int], str]], ...] = (
     ("where", lambda _, n: f"{n} {'is' if n == 1 else 'are'} outside of where it is to go"),
+    ("labels", lambda _, n: f"{n} {'lacks' if n == 1 else 'lack'} a required label"),
     ("in_sight", lambda _, n: f"{n} {'belongs' if n == 1 else 'belong'} to a vCenter out of sight"),
     ("connection", lambda _, n: f"{n} {'is' if n == 1 else 'are'} not connected"),
     ("maintenance", lambda _, n: f"{n} {'is' if n == 1 else 'are'} in maintenance"),
     ("reach", lambda _, n: f"{n} {'has' if n == 1 else 'have'} no port group of it"),
     ("uplink", lambda _, n: f"{n} {'has' if n == 1 else 'have'} no live uplink"),
+    ("ports", lambda _, n: f"{n} {'has' if n == 1 else 'have'} no free port"),
+    ("addresses", lambda _, n: f"{n} {'has' if n == 1 else 'have'} no free address"),
     ("capacity_known", lambda _, n: f"{n} {'does' if n == 1 else 'do'} not tell the capacity"),
     ("memory", lambda r, n: f"{n} {'lacks' if n == 1 else 'lack'} {amount(r.memory_mb)} of memory"),
     ("cpu", lambda r, n: f"{n} {'lacks' if n == 1 else 'lack'} {counted(r.cpus)}"),
+    ("affinity", lambda _, n: f"{n} {'is' if n == 1 else 'are'} not where it has to be near to"),
+    ("anti_affinity", lambda _, n: f"{n} {'has' if n == 1 else 'have'} a VM it has to be far from"),
 )
 """The rules in the order they are asked, and how a refusal counts the hosts each ruled out."""
 
-AFTER_REACH = frozenset({"uplink", "capacity_known", "memory", "cpu"})
+AFTER_REACH = frozenset(
+    {"uplink", "ports", "addresses", "capacity_known", "memory", "cpu", "affinity", "anti_affinity"}
+)
 """Rules that only hosts meet which see the subnets."""

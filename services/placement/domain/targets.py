@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import NamedTuple
 from uuid import UUID
 
 from services.placement.domain.finding import Finding, listed
+from services.placement.domain.rules import subnet_rule, wire_rule
 from services.placement.domain.world import Role, SubnetFacts, WireFacts, World
-from shared.events.inventory import VlanTrunk
 from shared.events.placement import NicRequest
 
 _RANK: Mapping[Role, int] = {"default": 0, "pinned": 1, "detected": 2, "denied": 3}
+Families = tuple[int, ...]
 
 
 class Exclusion(NamedTuple):
@@ -25,21 +26,30 @@ class Exclusion(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One way to connect a NIC: an address of the subnet, on the wire."""
+class Option(NamedTuple):
+    """One way to connect a NIC: an address of each of the subnets, on the wire."""
 
-    subnet: SubnetFacts
+    subnets: tuple[SubnetFacts, ...]
+    """One, or one of each family, IPv4 first."""
     wire: WireFacts
-    role: Role
+    roles: tuple[Role, ...]
 
     @property
-    def preference(self) -> tuple[int, str, str, str, str]:
+    def subnet(self) -> SubnetFacts:
+        """The first of the subnets."""
+        return self.subnets[0]
+
+    @property
+    def role(self) -> Role:
+        """What the wire is to the first subnet."""
+        return self.roles[0]
+
+    @property
+    def preference(self) -> tuple[int, tuple[tuple[str, str], ...], str, str]:
         """Least is best: the subnet's default wire, then pinned, then detected ones; then by name and id."""
         return (
-            _RANK[self.role],
-            self.subnet.name,
-            str(self.subnet.id),
+            max(_RANK[role] for role in self.roles),
+            tuple((subnet.name, str(subnet.id)) for subnet in self.subnets),
             self.wire.name,
             str(self.wire.id),
         )
@@ -49,58 +59,107 @@ class Option:
 class Target:
     """A NIC's options, best first, and what was asked for in words ("subnet web-a")."""
 
-    index: int
     words: str
     options: tuple[Option, ...]
     findings: tuple[Finding, ...]
     reason: str | None
-    """Set when there is no option: the sentence that says why."""
+    """Set when there is no option: the sentence that says why, but for the NIC's number."""
+    by_host: Mapping[int, Sequence[Option]] = field(default_factory=dict, compare=False)
+    """The options that each host has the wire of, best first, by the host's number."""
+    subnets: Mapping[UUID, SubnetFacts] = field(default_factory=dict, compare=False)
+    """Of all options."""
 
 
-def target(index: int, nic: NicRequest, world: World, excluded: Iterable[Exclusion] = ()) -> Target:
-    """Options of one NIC."""
+def target(nic: NicRequest, world: World, excluded: Iterable[Exclusion] = ()) -> Target:
+    """Options of one NIC. What was worked out once is kept with the world.
+
+    How many addresses and ports are free is left to who chooses: it changes with every placement.
+    """
+    reasons = {item.subnet: item for item in excluded}
+    if reasons:
+        return _target(nic, world, reasons)
+    key = (
+        "target", nic.subnet, nic.wire, nic.scope, nic.family, nic.address, nic.suffix, nic.second_subnet,
+        nic.second_address, tuple(sorted(nic.labels.items())),
+    )  # fmt: skip
+    found: Target | None = world.cache.get(key)
+    if found is None:
+        found = world.cache[key] = _target(nic, world, {})
+    return found
+
+
+def _target(nic: NicRequest, world: World, excluded: Mapping[UUID, Exclusion]) -> Target:
     words = _words(nic)
     wires = world.find_wires(nic.wire) if nic.wire is not None else {}
     if nic.wire is not None and not wires:
-        return _impossible(index, words, "wire_known", "no port group of this id or name is known")
-    subnets, missing = _named_subnets(nic, wires, world)
-    if missing is not None:
-        return _impossible(index, words, "subnet_known", missing)
+        return _impossible(words, "wire_known", "no port group of this id or name is known")
     findings: list[Finding] = []
-    options: list[Option] = []
-    reasons = {item.subnet: item for item in excluded if item.nic == index}
-    for subnet in subnets:
-        refusal = _subnet_rule(subnet, nic, reasons.get(subnet.id))
-        if refusal is not None:
-            findings.append(Finding("subnet", str(subnet.id), subnet.name, refusal[0], False, refusal[1]))
-            continue
-        fitting = list(_options(subnet, nic, wires, world, findings))
-        if not fitting:
-            because = "no wire that a NIC can be connected to carries it"
-            findings.append(Finding("subnet", str(subnet.id), subnet.name, "wire", False, because))
-        options += fitting
+    lists: list[list[Option]] = []
+    for family in _families(nic):
+        subnets, missing = _candidates(nic, family, wires, world)
+        if missing is not None:
+            return _impossible(words, "subnet_known", missing)
+        lists.append(
+            _single_options(nic, family, subnets, wires, world, excluded=excluded, findings=findings)
+        )
+    options = lists[0] if len(lists) == 1 else _pairs(lists[0], lists[1])
+    if len(lists) == 2 and all(lists) and not options:
+        because = "no wire carries a subnet of either family"
+        findings.append(Finding("request", "nic", words, "dual_stack", False, because))
     options.sort(key=lambda option: option.preference)
     reason = None if options else _summary(words, findings)
-    return Target(index, words, tuple(options), tuple(findings), reason)
+    findings = list(dict.fromkeys(findings))
+    used = {subnet.id: subnet for option in options for subnet in option.subnets}
+    return Target(words, tuple(options), tuple(findings), reason, _by_host(options, world), used)
+
+
+def _families(nic: NicRequest) -> list[int | None]:
+    """The family of each address that the NIC gets; None: any."""
+    if nic.family == "dual":
+        return [4, 6]
+    return [None if nic.family is None else int(nic.family[-1])]
+
+
+def _by_host(options: Sequence[Option], world: World) -> dict[int, list[Option]]:
+    found: dict[int, list[Option]] = {}
+    numbers: dict[UUID, list[int]] = {}
+    for option in options:
+        identity = option.wire.id
+        if identity not in numbers:
+            numbers[identity] = world.numbers_on(option.wire)
+        for number in numbers[identity]:
+            if number in found:
+                found[number].append(option)
+            else:
+                found[number] = [option]
+    return found
 
 
 def _words(nic: NicRequest) -> str:
     if nic.subnet is not None:
-        return f"subnet {nic.subnet}"
-    if nic.wire is not None:
-        return f"a subnet of wire {nic.wire}"
-    if nic.address is not None:
-        return f"a subnet with {nic.address}"
-    return f"any {nic.family} subnet" if nic.family else "any subnet"
+        named = nic.subnet if nic.second_subnet is None else f"{nic.subnet} with {nic.second_subnet}"
+        words = f"subnet {named}"
+    elif nic.wire is not None:
+        words = f"a subnet of wire {nic.wire}"
+    elif nic.address is not None:
+        words = f"a subnet with {nic.address}"
+    else:
+        words = f"any {nic.family} subnet" if nic.family in {"ipv4", "ipv6"} else "any subnet"
+    if nic.family == "dual":
+        words += " (dual stack)"
+    if nic.labels:
+        words += " labelled " + listed([f"{key}={value}" for key, value in sorted(nic.labels.items())])
+    return words
 
 
-def _impossible(index: int, words: str, rule: str, because: str) -> Target:
-    finding = Finding("request", f"nic/{index}", words, rule, False, because)
-    return Target(index, words, (), (finding,), f"NIC {index} asks for {words}: {because}")
+def _impossible(words: str, rule: str, because: str) -> Target:
+    finding = Finding("request", "nic", words, rule, False, because)
+    return Target(words, (), (finding,), f"{words}: {because}")
 
 
 def _summary(words: str, findings: list[Finding]) -> str:
     failed = [finding for finding in findings if finding.kind == "subnet"]
+    failed = failed or [finding for finding in findings if finding.kind == "request"]
     if len(failed) == 1:
         return f"{words} cannot be used: {failed[0].name}: {failed[0].because}"
     parts = [f"{finding.name}: {finding.because}" for finding in failed[:4]]
@@ -108,16 +167,15 @@ def _summary(words: str, findings: list[Finding]) -> str:
     return f"none of the {len(failed)} subnets for {words!r} can be used: {'; '.join(parts)}{more}"
 
 
-def _named_subnets(
-    nic: NicRequest, wires: Mapping[UUID, WireFacts], world: World
+def _candidates(
+    nic: NicRequest, family: int | None, wires: Mapping[UUID, WireFacts], world: World
 ) -> tuple[list[SubnetFacts], str | None]:
     """Subnets that are asked for, by name and id; or why there are none."""
-    if nic.subnet is not None:
-        found = world.find_subnet(nic.subnet, nic.scope)
-        if found is not None:
-            return [found], None
-        names = listed([subnet.name for subnet in world.subnets if subnet.scope == nic.scope])
-        return [], f"not known in scope {nic.scope!r}, which has {names}"
+    named = _named(nic, family, world)
+    if isinstance(named, str):
+        return [], named
+    if named is not None:
+        return [named], None
     in_scope = [subnet for subnet in world.subnets if subnet.scope == nic.scope]
     if nic.wire is not None:
         living = [subnet for subnet in in_scope if not wires.keys().isdisjoint(subnet.roles)]
@@ -126,23 +184,66 @@ def _named_subnets(
     return in_scope, None if in_scope else f"scope {nic.scope!r} has no subnet; create one"
 
 
-def _subnet_rule(subnet: SubnetFacts, nic: NicRequest, excluded: Exclusion | None) -> tuple[str, str] | None:
-    """The first rule that rules a subnet out for a NIC, and why."""
-    family = f"ipv{subnet.prefix.version}"
-    if nic.family is not None and family != nic.family:
-        return "family", f"it is {family}, {nic.family} is asked for"
-    if nic.address is not None and ip_address(nic.address) not in subnet.prefix:
-        return "address", f"{nic.address} is not within {subnet.prefix}"
-    if nic.subnet is None and not subnet.auto_allocate:
-        return "auto_allocate", "it is used only when a request names it"
-    if excluded is not None:
-        return excluded.code, excluded.message
-    if nic.address is None and not subnet.has_free:
-        return "subnet_full", f"no address of {subnet.prefix} is free"
+def _named(nic: NicRequest, family: int | None, world: World) -> SubnetFacts | str | None:
+    """The subnet that is named for a family; a sentence when it is not known, None when any will do."""
+    for text in (nic.subnet, nic.second_subnet):
+        if text is None:
+            continue
+        found = world.find_subnet(text, nic.scope)
+        if found is None:
+            names = listed([subnet.name for subnet in world.subnets if subnet.scope == nic.scope])
+            return f"{text} is not known in scope {nic.scope!r}, which has {names}"
+        # Of a dual-stack NIC each name stands for its own family.
+        if nic.family != "dual" or found.prefix.version == family:
+            return found
     return None
 
 
-def _options(
+def _single_options(
+    nic: NicRequest,
+    family: int | None,
+    subnets: Iterable[SubnetFacts],
+    wires: Mapping[UUID, WireFacts],
+    world: World,
+    *,
+    excluded: Mapping[UUID, Exclusion],
+    findings: list[Finding],
+) -> list[Option]:
+    """Options with one address each, in `family` if any; what rules others out is added to `findings`."""
+    options: list[Option] = []
+    for subnet in subnets:
+        if nic.family == "dual" and subnet.prefix.version != family:
+            continue
+        refusal = subnet_rule(subnet, nic)
+        if refusal is None and subnet.id in excluded:
+            refusal = (excluded[subnet.id].code, excluded[subnet.id].message)
+        if refusal is not None:
+            findings.append(Finding("subnet", str(subnet.id), subnet.name, refusal[0], False, refusal[1]))
+            continue
+        fitting = list(_on_wires(subnet, nic, wires, world, findings))
+        if not fitting:
+            because = "no wire that a NIC can be connected to carries it"
+            findings.append(Finding("subnet", str(subnet.id), subnet.name, "wire", False, because))
+        options += fitting
+    if nic.family == "dual" and not options:
+        because = f"no IPv{family} subnet can be used"
+        findings.append(Finding("request", "nic", _words(nic), "dual_stack", False, because))
+    return options
+
+
+def _pairs(first: Sequence[Option], second: Sequence[Option]) -> list[Option]:
+    """An option of each family on the same wire."""
+    on_wire: dict[UUID, list[Option]] = {}
+    for option in second:
+        on_wire.setdefault(option.wire.id, []).append(option)
+    return [
+        Option((*one.subnets, *other.subnets), one.wire, (*one.roles, *other.roles))
+        for one in first
+        for other in on_wire.get(one.wire.id, ())
+    ]
+
+
+def _on_wires(
     subnet: SubnetFacts,
     nic: NicRequest,
     wires: Mapping[UUID, WireFacts],
@@ -153,29 +254,20 @@ def _options(
         if nic.wire is not None and identity not in wires:
             continue
         wire = world.wires.get(identity)
-        refusal = _wire_rule(subnet, wire, role, explicit=nic.wire is not None)
+        refusal = wire_rule(subnet, wire, role, explicit=nic.wire is not None)
         if refusal is not None or wire is None:
             rule, because = refusal or ("wire_known", "no fact about it has arrived")
             name = wire.name if wire else str(identity)
             findings.append(Finding("wire", str(identity), name, rule, False, because))
             continue
-        yield Option(subnet, wire, role)
+        yield Option((subnet,), wire, (role,))
 
 
-def _wire_rule(
-    subnet: SubnetFacts, wire: WireFacts | None, role: Role, *, explicit: bool
-) -> tuple[str, str] | None:
-    """The first rule that rules a wire out for a subnet, and why."""
-    if wire is None:
-        return "wire_known", f"subnet {subnet.name} is kept on it, but no vCenter has shown it yet"
-    if role == "denied":
-        return "denied", f"an operator denied it for subnet {subnet.name}"
-    if wire.retired:
-        return "retired", "its port group is gone from the vCenter"
-    if wire.uplink:
-        return "uplink_portgroup", "it carries the switch's uplinks"
-    if wire.kind == "opaque":
-        return "kind", "an opaque network cannot be described to a provisioning system yet"
-    if isinstance(wire.vlan, VlanTrunk) and not explicit:
-        return "trunk", "it is a trunk, and used only when a request names it"
+def wanted_address(nic: NicRequest, subnet: SubnetFacts) -> str | None:
+    """The address that a NIC wants of a subnet, by itself or by its host part; None: any."""
+    for text in (nic.address, nic.second_address):
+        if text is not None and ip_address(text).version == subnet.prefix.version:
+            return text
+    if nic.suffix is not None:
+        return str(subnet.prefix.network_address + nic.suffix)
     return None

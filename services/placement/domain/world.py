@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from shared.events.inventory import HostChanged, HostPortgroup, HostSwitch, PortgroupChanged, Vlan
@@ -32,6 +32,15 @@ class Load(NamedTuple):
 
 
 NO_LOAD = Load(0, 0)
+PLENTY = 1_000_000
+"""More addresses or ports than one decision could want."""
+
+
+class Peer(NamedTuple):
+    """A VM (by id, managed object id or name) or a group of VMs."""
+
+    kind: Literal["vm", "group"]
+    name: str
 
 
 class Links(NamedTuple):
@@ -71,11 +80,19 @@ class HostFacts:
     """By name of the standard port group."""
     distributed_links: Mapping[str, Links] = field(default_factory=dict)
     """By UUID of the distributed switch."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """By the policy: the host's own, its cluster's and its vCenter's."""
+    order: tuple[int, int] = (0, 0)
+    """Of the fact this was taken from."""
     id: str = field(init=False)
     """For rulings: unique over all vCenters."""
+    dead_links: bool = field(init=False)
+    """Whether any uplinks are known to be down: only then need they be looked at."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.key.vcenter}/{self.key.moid}")
+        links = (*self.standard_links.values(), *self.distributed_links.values())
+        object.__setattr__(self, "dead_links", not all(found.alive for found in links))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +110,16 @@ class WireFacts:
     retired: bool = False
     switch_uuid: str | None = None
     portgroup_key: str | None = None
+    binding: Literal["early", "late", "ephemeral"] | None = None
+    ports: int | None = None
+    """How many devices may be connected; None: as many as anybody likes."""
+    order: tuple[int, int] = (0, 0)
+    """Of the fact this was taken from."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubnetFacts:
-    """A subnet, the wires it lives on, and whether an address can be had now."""
+    """A subnet and the wires it lives on. How many addresses are free is the world's to know."""
 
     id: UUID
     scope_id: UUID
@@ -105,8 +127,10 @@ class SubnetFacts:
     name: str
     prefix: IPNetwork
     roles: Mapping[UUID, Role]
-    has_free: bool
     auto_allocate: bool = True
+    vlan: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 1
     gateway: str | None = None
     dns: tuple[str, ...] = ()
     domain: str | None = None
@@ -116,7 +140,11 @@ class SubnetFacts:
 
 
 class World:
-    """All that placement knows at one moment. `loads` grows as a batch of requests is decided."""
+    """All that placement knows at one moment; `take` counts what is about to be placed.
+
+    What describes vCenters, hosts, wires and subnets is never changed. Hosts have numbers, in the order of
+    their keys: they are what is compared and looked up a thousand times for each request.
+    """
 
     def __init__(
         self,
@@ -125,27 +153,81 @@ class World:
         loads: Mapping[HostKey, Load],
         wires: Iterable[WireFacts],
         subnets: Iterable[SubnetFacts],
+        *,
+        free: Mapping[UUID, int] | None = None,
+        ports_used: Mapping[UUID, int] | None = None,
     ) -> None:
+        """`free`: addresses by subnet, plenty where it is not said. `ports_used` by wire, where limited."""
         self.vcenters = {vcenter.id: vcenter for vcenter in vcenters}
         self.hosts = {host.key: host for host in sorted(hosts, key=lambda host: host.key)}
         self.wires = {wire.id: wire for wire in wires}
         self.subnets = sorted(subnets, key=lambda subnet: (subnet.name, str(subnet.id)))
-        self.loads = dict(loads)
+        self.places: dict[Peer, frozenset[HostKey] | None] = {}
+        """Where the peers are that requests name; None: no such VM."""
+        self.cache: dict[object, Any] = {}
+        """What follows from the description alone, kept by whoever works it out."""
+        self.listed = list(self.hosts.values())
+        self._numbers: dict[UUID, dict[str, int]] = {}
+        for number, host in enumerate(self.listed):
+            self._numbers.setdefault(host.key.vcenter, {})[host.key.moid] = number
+        self.sites = frozenset(self._numbers)
+        """vCenters that hosts are known of."""
         # Looked up by every request: thousands of names must not be walked for each.
         self._subnets_by_id = {str(subnet.id): subnet for subnet in self.subnets}
         self._subnets_by_name = {(subnet.scope, subnet.name): subnet for subnet in self.subnets}
         self._wires_by_moid = _grouped(self.wires.values(), lambda wire: wire.network)
         self._wires_by_name = _grouped(self.wires.values(), lambda wire: wire.name)
         self._wires_by_id = {str(wire.id): [wire] for wire in self.wires.values()}
+        self.root_pools = frozenset(host.resource_pool for host in self.listed if host.resource_pool)
+        self.count(loads, free or {}, ports_used or {})
+
+    def count(
+        self, loads: Mapping[HostKey, Load], free: Mapping[UUID, int], ports_used: Mapping[UUID, int]
+    ) -> None:
+        """Start counting anew from what is taken by now."""
+        self.loads = [loads.get(host.key, NO_LOAD) for host in self.listed]
+        self.free = dict(free)
+        self.full = {subnet for subnet, number in self.free.items() if number < 1}
+        self.ports_used = dict(ports_used)
+
+    def number(self, key: HostKey) -> int | None:
+        """The number of a host."""
+        return self._numbers.get(key.vcenter, {}).get(key.moid)
+
+    def numbers_on(self, wire: WireFacts) -> list[int]:
+        """Numbers of the hosts that have a wire."""
+        here = self._numbers.get(wire.vcenter, {})
+        return [here[moid] for moid in wire.hosts if moid in here]
 
     def load(self, key: HostKey) -> Load:
         """What is taken of a host."""
-        return self.loads.get(key, NO_LOAD)
+        number = self.number(key)
+        return NO_LOAD if number is None else self.loads[number]
 
     def add_load(self, key: HostKey, cpus: int, memory_mb: int) -> None:
-        """Count a VM that is about to be placed."""
-        load = self.load(key)
-        self.loads[key] = Load(load.cpus + cpus, load.memory_mb + memory_mb)
+        """Count a VM on a host; with negative numbers, one that is gone."""
+        number = self.number(key)
+        if number is not None:
+            load = self.loads[number]
+            self.loads[number] = Load(load.cpus + cpus, load.memory_mb + memory_mb)
+
+    def add_nic(self, wire: UUID, subnets: Iterable[UUID]) -> None:
+        """Count a NIC on a wire, with an address of each of the subnets."""
+        if wire in self.ports_used:
+            self.ports_used[wire] += 1
+        for subnet in subnets:
+            if subnet in self.free:
+                self.free[subnet] -= 1
+                if self.free[subnet] < 1:
+                    self.full.add(subnet)
+
+    def free_addresses(self, subnet: UUID) -> int:
+        """How many addresses of a subnet can be had."""
+        return self.free.get(subnet, PLENTY)
+
+    def free_ports(self, wire: WireFacts) -> int:
+        """How many devices can still be connected to a wire."""
+        return PLENTY if wire.ports is None else wire.ports - self.ports_used.get(wire.id, 0)
 
     def find_subnet(self, text: str, scope: str) -> SubnetFacts | None:
         """The subnet of this id, else of this name in `scope`."""
@@ -168,7 +250,7 @@ def _grouped(wires: Iterable[WireFacts], key: Callable[[WireFacts], str]) -> dic
     return groups
 
 
-def host_facts(event: HostChanged) -> HostFacts:
+def host_facts(event: HostChanged, labels: Mapping[str, str] | None = None) -> HostFacts:
     """The host of a fact, with the state of the uplinks behind each of its port groups."""
     link = {pnic.device: pnic.link_mbps is not None for pnic in event.pnics}
     switches = {switch.name: switch for switch in event.switches if switch.kind == "standard"}
@@ -194,6 +276,8 @@ def host_facts(event: HostChanged) -> HostFacts:
             for switch in event.switches
             if switch.kind == "distributed" and switch.uuid is not None
         },
+        labels=labels or {},
+        order=(event.epoch, event.sequence),
     )
 
 
@@ -225,4 +309,14 @@ def wire_facts(event: PortgroupChanged, *, retired: bool = False) -> WireFacts:
         retired=retired,
         switch_uuid=event.switch_uuid,
         portgroup_key=event.key,
+        binding=event.binding,
+        ports=_port_limit(event),
+        order=(event.epoch, event.sequence),
     )
+
+
+def _port_limit(event: PortgroupChanged) -> int | None:
+    """Ephemeral ports are made as they are needed, and elastic port groups grow."""
+    if event.kind != "distributed" or event.binding == "ephemeral" or event.auto_expand:
+        return None
+    return event.ports

@@ -202,7 +202,7 @@ def test_a_subnet_by_id_name_and_scope() -> None:
     assert choose(request(NicRequest(subnet="net-1", scope="lab")), known).options[0].subnet == other
     assert choose(request(NicRequest(subnet=str(other.id))), known).options[0].subnet == other
     verdict = refuse(request(NicRequest(subnet="net-9")), known)
-    expected = "NIC 0 asks for subnet net-9: not known in scope 'default', which has net-1"
+    expected = "NIC 0: subnet net-9: net-9 is not known in scope 'default', which has net-1"
     assert verdict.reason == expected
 
 
@@ -210,11 +210,11 @@ def test_any_subnet_means_auto_allocating_with_room_of_the_family() -> None:
     pg = wire(1, [1])
     subnets = [
         subnet(1, pg, auto_allocate=False),
-        subnet(2, pg, has_free=False),
+        subnet(2, pg),
         subnet(3, pg, prefix=ip_network("2001:db8::/64")),
         subnet(4, pg),
     ]
-    known = world([host(1)], [pg], subnets)
+    known = world([host(1)], [pg], subnets, free={subnets[1].id: 0})
     verdict = choose(request(NicRequest(family="ipv4")), known)
     assert verdict.options[0].subnet.name == "net-4"
     expected = {"net-1": "auto_allocate", "net-2": "subnet_full", "net-3": "family"}
@@ -224,8 +224,9 @@ def test_any_subnet_means_auto_allocating_with_room_of_the_family() -> None:
 
 def test_a_full_subnet_is_a_refusal_that_names_it() -> None:
     pg = wire(1, [1])
-    verdict = refuse(request(), world([host(1)], [pg], [subnet(1, pg, has_free=False)]))
-    assert verdict.reason == ("subnet net-1 cannot be used: net-1: no address of 10.0.1.0/24 is free")
+    net = subnet(1, pg)
+    verdict = refuse(request(), world([host(1)], [pg], [net], free={net.id: 0}))
+    assert verdict.reason == ("NIC 0: subnet net-1 cannot be used: net-1: no address of 10.0.1.0/24 is free")
 
 
 def test_what_the_ledger_turned_down_is_not_tried_again_and_is_quoted() -> None:
@@ -257,7 +258,8 @@ def test_one_address_for_two_nics_is_refused() -> None:
 def test_every_nic_must_be_connected_on_the_same_host() -> None:
     first, second = wire(1, [1, 2]), wire(2, [2, 3])
     known = world([host(n) for n in (1, 2, 3)], [first, second], [subnet(1, first), subnet(2, second)])
-    verdict = choose(request(NicRequest(subnet="net-1"), NicRequest(subnet="net-2")), known)
+    asked = request(NicRequest(subnet="net-1"), NicRequest(subnet="net-2"))
+    verdict = choose(asked, known, everything=True)
     assert verdict.host.name == "esx-2"
     assert [option.wire.name for option in verdict.options] == ["pg-1", "pg-2"]
     assert rules(verdict, "host") == {"esx-1": "reach", "esx-2": "chosen", "esx-3": "reach"}

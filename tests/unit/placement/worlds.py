@@ -79,7 +79,6 @@ def subnet(number: int, wires: Mapping[UUID, Role] | WireFacts, **values: Any) -
         "name": f"net-{number}",
         "prefix": ip_network(f"10.0.{number}.0/24"),
         "roles": {wires.id: "default"} if isinstance(wires, WireFacts) else dict(wires),
-        "has_free": True,
         "gateway": f"10.0.{number}.1",
         "dns": ("10.0.0.53",),
         "domain": "example.test",
@@ -94,8 +93,18 @@ def world(
     *,
     loads: Mapping[HostKey, Load] | None = None,
     vcenters: Sequence[VcenterFacts] = (),
+    free: Mapping[UUID, int] | None = None,
+    ports_used: Mapping[UUID, int] | None = None,
 ) -> World:
-    return World(vcenters or (vcenter(), vcenter(OTHER_VCENTER)), hosts, loads or {}, wires, subnets)
+    return World(
+        vcenters or (vcenter(), vcenter(OTHER_VCENTER)),
+        hosts,
+        loads or {},
+        wires,
+        subnets,
+        free=free,
+        ports_used=ports_used,
+    )
 
 
 def request(*nics: NicRequest, **values: Any) -> VmCreateRequested:

@@ -10,9 +10,15 @@ CREATE TABLE placement.request (
     outcome text NOT NULL CHECK (outcome IN ('placed', 'refused')),
     answer jsonb NOT NULL, -- data of vm.create.placed or vm.create.refused
     findings jsonb, -- all rulings, where the answer carries only the first of them
+    batch text, -- the batch it was asked in
     answered_at timestamptz NOT NULL
 );
 CREATE INDEX request_by_time ON placement.request (answered_at);
+
+CREATE INDEX request_by_batch ON placement.request (batch) WHERE batch IS NOT NULL;
+
+-- Fencing tokens: whoever takes a reservation over gets the next one, so that a token is never given twice.
+CREATE SEQUENCE placement.token;
 
 -- Host capacity and addresses held for a VM to come. Its addresses are those the ledger holds for its id.
 CREATE TABLE placement.reservation (
@@ -33,6 +39,12 @@ CREATE TABLE placement.reservation (
     note text,
     vm_id uuid,
     vm_moid text,
+    groups text[] NOT NULL DEFAULT '{}', -- that its VM belongs to, for the affinity of others
+    token bigint NOT NULL DEFAULT nextval('placement.token'),
+    previous_token bigint, -- of who extended it last: that command may come twice
+    -- What Tools say of the VM's addresses after the confirmation.
+    verdict text CHECK (verdict IN ('verified', 'drifted')),
+    seen jsonb, -- by NIC: reserved and seen addresses, at the verdict
     recognised_by text CHECK (recognised_by IN ('annotation', 'mac', 'name', 'command')),
     -- The confirmed VM's own row in the inventory counts against its host from now on.
     settled boolean NOT NULL DEFAULT false,
@@ -45,16 +57,32 @@ CREATE INDEX reservation_counting ON placement.reservation (vcenter_id, host)
     WHERE state = 'held' OR (state = 'confirmed' AND NOT settled);
 CREATE INDEX reservation_by_time ON placement.reservation (created_at);
 
--- MACs that reservations gave out, to recognise VMs by and not to give them twice.
-CREATE TABLE placement.reservation_mac (
+CREATE INDEX reservation_by_group ON placement.reservation USING gin (groups) WHERE groups <> '{}';
+CREATE INDEX reservation_unverified ON placement.reservation (ended_at)
+    WHERE state = 'confirmed' AND verdict IS DISTINCT FROM 'verified';
+
+-- The NICs of reservations: the wires whose ports they take, and the MACs to recognise VMs by, which are not to
+-- be given twice.
+CREATE TABLE placement.reservation_nic (
     reservation_id uuid NOT NULL REFERENCES placement.reservation (id) ON DELETE CASCADE,
     nic integer NOT NULL,
-    mac macaddr NOT NULL,
+    wire_id uuid NOT NULL,
+    mac macaddr, -- null: vCenter chooses
     live boolean NOT NULL DEFAULT true, -- while the reservation is held or not yet settled
     PRIMARY KEY (reservation_id, nic)
 );
-CREATE UNIQUE INDEX reservation_mac_once ON placement.reservation_mac (mac) WHERE live;
-CREATE INDEX reservation_mac_by_mac ON placement.reservation_mac (mac);
+CREATE UNIQUE INDEX reservation_nic_once ON placement.reservation_nic (mac) WHERE live;
+CREATE INDEX reservation_nic_by_mac ON placement.reservation_nic (mac);
+CREATE INDEX reservation_nic_by_wire ON placement.reservation_nic (wire_id) WHERE live;
+
+-- How full subnets were, sampled: what a forecast is made from.
+CREATE TABLE placement.subnet_use (
+    subnet_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    used bigint NOT NULL,
+    capacity numeric NOT NULL,
+    PRIMARY KEY (subnet_id, at)
+);
 
 -- What reservations take of hosts beyond the VMs that the inventory shows. Inventory and reservations are
 -- written by different services at different moments; whichever comes first, a VM counts exactly once.
