@@ -22,6 +22,9 @@ class CollectorSettings(BaseModel):
     page_objects: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Objects per answer: bounds memory and what is repeated after a crash."""
 
+    coalesce_seconds: Annotated[float, Field(ge=0, le=60)] = 0.25
+    """Who was just told of is told of again after so long, with all that changed meanwhile. 0: at once."""
+
     bytes_timeout_seconds: Seconds = 60
     """For connecting, and for each wait for bytes of an answer."""
     call_timeout_seconds: Seconds = 300

@@ -6,6 +6,7 @@ guarantee (G2): remember, publish, get the confirmation, and only then ask on.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic
@@ -15,6 +16,7 @@ import structlog
 from services.collector import metrics, registry
 from services.collector.domain.brake import BrakeRule
 from services.collector.domain.changes import Page
+from services.collector.domain.coalescing import Coalescing
 from services.collector.domain.departures import Departures
 from services.collector.domain.mirror import Mirror, News
 from services.collector.domain.sight import judge_signs, judge_snapshot
@@ -69,6 +71,9 @@ class Stream:
         )
         self.complete = False
         """Whether the full read is done."""
+        self._coalescing = Coalescing(settings.coalesce_seconds)
+        self._held_from: datetime | None = None
+        """Since when something is known and not told yet."""
         self._begun = monotonic()
         self._lag = 0.0
         self._beaten_at = 0.0
@@ -82,9 +87,7 @@ class Stream:
             log.info("properties unknown there", vcenter=self._name, paths=sorted(self._session.unsupported))
         version, more = "", False
         while not self._sweeper.second_look_due:
-            page = await self._session.next_page(
-                version, wait_seconds=self._settings.wait_seconds, objects=self._settings.page_objects
-            )
+            page = await self._next_page(version)
             current_to = page.received_at if page is not None else datetime.now(UTC)
             if page is None:
                 await self._session.probe()
@@ -109,17 +112,49 @@ class Stream:
         if lost is not None:
             raise lost
         self._mirror.apply(page.changes)
-        news = self._departures.sift(list(self._mirror.news()), self._mirror)
+        now = monotonic()
+        news = list(self._mirror.news(lambda moid: self._coalescing.may_tell(moid, now)))
+        news = self._departures.sift(news, self._mirror)
         if not page.truncated:
             news += self._departures.take()
         await self._publish(news, page.received_at)
+        if self._coalescing.holding and self._held_from is None:
+            self._held_from = page.received_at
         self._lag = monotonic() - began
         self._report(page)
+
+    async def _next_page(self, version: str) -> Page | None:
+        """The next page. While it is waited for, VMs that were held back are told of when they are due."""
+        question = asyncio.create_task(
+            self._session.next_page(
+                version, wait_seconds=self._settings.wait_seconds, objects=self._settings.page_objects
+            )
+        )
+        try:
+            while not (await asyncio.wait((question,), timeout=self._coalescing.wait(monotonic())))[0]:
+                await self._tell_held()
+            return question.result()
+        finally:
+            question.cancel()
+            await asyncio.gather(question, return_exceptions=True)
+
+    async def _tell_held(self) -> None:
+        """Publish what is due. Whatever prevents it ends the login, and the next one reads everything."""
+        at = self._held_from or datetime.now(UTC)
+        due = frozenset(self._coalescing.due(monotonic()))
+        news = self._departures.sift(list(self._mirror.news(due.__contains__)), self._mirror)
+        self._coalescing.note(due, monotonic())
+        await self._publish(news, at)
+        if not self._coalescing.holding:
+            self._held_from = None
 
     async def _publish(self, news: Sequence[News], at: datetime) -> None:
         await self._known.remember(news)
         await self._outgoing.publish_news(news, at)
         await self._known.forget((item.kind, item.moid) for item in news if item.gone)
+        if self.complete:
+            self._coalescing.note({item.moid for item in news if item.kind == "vm"}, monotonic())
+            self._coalescing.forget_old(monotonic())
 
     async def _settle(self, current_to: datetime) -> None:
         """Nothing is left unsaid up to `current_to`: the first time, that ends the snapshot."""
@@ -134,7 +169,7 @@ class Stream:
             await self._sweeper.sweep(self._mirror)
         await self._rereader.note_datacenters()
         await self._rereader.carry_out()
-        await self._beat(current_to)
+        await self._beat(min(current_to, self._held_from or current_to))
 
     async def _beat(self, current_to: datetime) -> None:
         if monotonic() - self._beaten_at < self._settings.heartbeat_seconds * 0.9:
@@ -149,6 +184,8 @@ class Stream:
         """Metrics, and a word once about what can't be understood."""
         metrics.PAGES.labels(self._name).inc()
         metrics.LAG.labels(self._name).set(self._lag)
+        self._mirror.suppressed["coalesced"] += self._coalescing.merged
+        self._coalescing.merged = 0
         for reason, times in self._mirror.suppressed.items():
             metrics.SUPPRESSED.labels(self._name, reason).inc(times)
         self._mirror.suppressed.clear()

@@ -11,7 +11,7 @@ Addresses and interfaces are ordered, since Tools name them in no fixed order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple
 
 from services.collector.domain.raw import Card, GuestIp, GuestNic, GuestStack
@@ -66,7 +66,7 @@ def guest_addresses_changed(stamp: Stamp, vm: Vm) -> Reduced:
     return Reduced(fact, +ignored)
 
 
-def owner_of(nic: GuestNic, cards: dict[int, Card]) -> int | None:
+def owner_of(nic: GuestNic, cards: Mapping[int, Card]) -> int | None:
     """Key of the device that an interface is; None when it is none of the VM's.
 
     -1 is final: a VLAN sub-interface carries its parent's MAC and is not its parent. A key that no device has

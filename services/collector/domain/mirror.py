@@ -15,6 +15,8 @@ from services.collector.domain.guests import guest_addresses_changed
 from services.collector.domain.hosts import host_changed
 from services.collector.domain.machines import vm_changed
 from services.collector.domain.networks import portgroup_changed, switch_changed
+from services.collector.domain.noise import noise_of
+from services.collector.domain.raw import GuestNic
 from services.collector.domain.removals import removed
 from services.collector.domain.stamp import Stamp
 from services.collector.domain.state import (
@@ -80,6 +82,8 @@ class Mirror:
         self._relabelled: set[str] = set()
         self._rekeyed: set[str] = set()
         self._renamed_pools: set[str] = set()
+        self._nics_before: dict[str, tuple[GuestNic, ...]] = {}
+        self._touched_hosts: set[str] = set()
 
     def counts(self) -> dict[Kind, int]:
         """Objects present, by kind."""
@@ -118,8 +122,12 @@ class Mirror:
             if place.type == "datacenter"
         }
 
-    def news(self) -> Iterator[News]:
-        """Facts about all that really changed since the last call: what contains before what is contained."""
+    def news(self, may_tell: Callable[[str], bool] = lambda _: True) -> Iterator[News]:
+        """Facts about all that really changed since the last call: what contains before what is contained.
+
+        `may_tell` is asked of each changed VM, by managed object id; what it says no to is kept for a later
+        call. Removals are always told.
+        """
         self._spread()
         tellers: dict[Kind, Callable[[str], Iterator[News]]] = {
             "host": self._tell_host,
@@ -130,6 +138,9 @@ class Mirror:
         for kind, tell in tellers.items():
             dirty, self._dirty[kind] = self._dirty[kind], {}
             for moid in dirty:
+                if kind == "vm" and not may_tell(moid):
+                    self._dirty[kind][moid] = None
+                    continue
                 try:
                     yield from tell(moid)
                 except ValidationError as error:
@@ -158,6 +169,7 @@ class Mirror:
         # What referred to it is not told anew: vSphere lets nothing go that is in use, so this is sooner a
         # view going blind, and then the rest had better keep its last word (G4).
         self._dirty[kind].pop(moid, None)
+        self._nics_before.pop(moid, None)
         there = moid in self._states(kind) or moid in self._unreadable[kind]
         self._unreadable[kind].discard(moid)
         state = self._states(kind).pop(moid, None)
@@ -188,12 +200,17 @@ class Mirror:
             self._touch(kind, state, change)
 
     def _touch(self, kind: Kind, state: State, change: Change) -> None:
+        nics = state.guest_nics if isinstance(state, Vm) else None
         if not _assign(state, change.fields):
             self.suppressed["unchanged"] += 1
             return
+        if nics is not None and "guest_nics" in change.fields:
+            self._nics_before.setdefault(state.moid, nics)
         self._dirty[kind][state.moid] = None
-        if isinstance(state, Host) and "portgroups" in change.fields:
-            self._relabelled.add(state.moid)
+        if isinstance(state, Host):
+            self._touched_hosts.add(state.moid)
+            if "portgroups" in change.fields:
+                self._relabelled.add(state.moid)
         if isinstance(state, Switch):
             self._dirty["portgroup"].update(
                 (moid, None) for moid, portgroup in self._portgroups.items() if portgroup.switch == state.moid
@@ -242,7 +259,11 @@ class Mirror:
 
     def _tell_host(self, moid: str) -> Iterator[News]:
         host = self._hosts[moid]
-        yield from self._new("host", moid, host.name, host_changed(self._stamp, host, self._geography))
+        told = list(self._new("host", moid, host.name, host_changed(self._stamp, host, self._geography)))
+        yield from told
+        if not told and moid in self._touched_hosts:
+            self.suppressed["ports_available"] += 1
+        self._touched_hosts.discard(moid)
 
     def _tell_switch(self, moid: str) -> Iterator[News]:
         switch = self._switches[moid]
@@ -278,8 +299,14 @@ class Mirror:
         guest = guest_addresses_changed(self._stamp, vm)
         heard = list(self._new("vm", moid, vm.name, guest.fact, topic="guest"))
         yield from heard
+        before = self._nics_before.pop(moid, None)
         if not told and not heard:
-            self.suppressed[next(iter(guest.ignored), "unchanged")] += 1
+            self.suppressed[self._noise(vm, before)] += 1
+
+    def _noise(self, vm: Vm, before: tuple[GuestNic, ...] | None) -> str:
+        if before is None or before == vm.guest_nics:
+            return "unchanged"
+        return noise_of(before, vm.guest_nics or (), {card.key: card for card in vm.cards or ()})
 
     def _new(self, kind: Kind, moid: str, name: str | None, fact: Fact, topic: str = "") -> Iterator[News]:
         words = wording(fact, self._stamp)

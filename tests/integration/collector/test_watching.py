@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from services.collector.registry import all_vcenters, get
@@ -16,7 +18,7 @@ from shared.events.inventory import (
     VmRemoved,
 )
 from shared.events.vcenter import VcenterConnected, VcenterHeartbeat, VcenterLost
-from tests.integration.collector.conftest import Bench, simulator
+from tests.integration.collector.conftest import QUICK, Bench, simulator
 
 pytestmark = pytest.mark.postgres
 
@@ -92,6 +94,26 @@ async def test_docker_churn_and_reorders_are_no_events(bench: Bench, sim: Runnin
         await bench.observer.first(VmChanged, seen, lambda fact: fact.name == "after the noise")
         await bench.observer.first(VcenterHeartbeat, seen)
     assert bench.observer.of(GuestAddressesChanged, seen) == []
+
+
+async def test_a_flapping_vm_is_told_of_at_once_then_together_and_holds_nobody_up(
+    bench: Bench, sim: RunningSimulator
+) -> None:
+    await bench.register(sim)
+    async with bench.collector(QUICK.model_copy(update={"coalesce_seconds": 2.0})):
+        await bench.observer.first(VcenterHeartbeat)
+        flapping, quiet = list(sim.world.machines.values())[:2]
+        seen = bench.observer.seen
+        sim.world.rename(flapping, "flap 0")
+        await bench.observer.first(VmChanged, seen, lambda fact: fact.name == "flap 0")
+        for number in range(1, 6):
+            sim.world.rename(flapping, f"flap {number}")
+            await asyncio.sleep(0.05)
+        sim.world.rename(quiet, "in between")
+        await bench.observer.first(VmChanged, seen, lambda fact: fact.name == "in between")
+        await bench.observer.first(VmChanged, seen, lambda fact: fact.name == "flap 5")
+    names = [fact.name for fact in bench.observer.of(VmChanged, seen)]
+    assert names == ["flap 0", "in between", "flap 5"]
 
 
 async def test_port_groups_and_hosts_come_with_their_state(bench: Bench, sim: RunningSimulator) -> None:
