@@ -1,37 +1,178 @@
-"""Creating a placed VM in its vCenter, with the account that the vCenter is watched with."""
+"""Creating placed VMs in their vCenters, with the accounts that those are watched with."""
 
 from __future__ import annotations
 
-from services.cli.outcome import Refused, say
-from services.cli.provisioning import ProvisioningFailed, connect, create_vm
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.allocator import queries
+from services.allocator.queries import VmRow
+from services.cli.asking import operator, order
+from services.cli.names import not_known, pick
+from services.cli.outcome import Ended, Refused
+from services.cli.provisioning import Progress, VcenterConnection, connect, create_vm
 from services.collector import registry
 from services.collector.credentials import resolve
+from shared.events.commands import ReservationCancel
 from shared.events.placement import VmCreatePlaced
 from shared.runtime.environment import Platform
 from shared.runtime.errors import PatchbayError
 
+AT_ONCE = 4
+"""VMs that one vCenter is asked for at the same time."""
 
-async def create_as_answered(platform: Platform, placed: VmCreatePlaced) -> str:
-    """Create the VM of an answer; its managed object id.
+Watch = Callable[[VmCreatePlaced], Progress]
+"""Whom to tell how far a VM is."""
 
-    Raises `Refused` when the vCenter will not: the reservation is then still held, and the hint says so.
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of one answer: the VM's managed object id, or why it was not created.
+
+    `given_back` says whether its reservation was cancelled then; if not, it is held until it expires.
     """
-    vcenter = await registry.get(platform.pool, placed.vcenter)
-    user = resolve(vcenter.user_ref, what=f"the user of vCenter {vcenter.name!r}")
-    password = resolve(vcenter.password_ref, what=f"the password of vCenter {vcenter.name!r}")
+
+    answer: VmCreatePlaced
+    moid: str | None = None
+    problem: str | None = None
+    given_back: bool = False
+
+
+async def find_template(platform: Platform, named: str, vcenter: UUID | None) -> VmRow:
+    """The template or VM of this name or managed object id. Raises `Refused`."""
+    rows = await queries.list_vms(platform.pool, vcenter=vcenter)
+    fitting = [row for row in rows if named in {row.name, row.moid, str(row.id)}]
+    if not fitting:
+        raise not_known("template", named, sorted({row.name for row in rows if row.template}))
+    templates = [row for row in fitting if row.template]
+    return pick(
+        "template",
+        named,
+        templates or fitting,
+        name=lambda row: row.name,
+        keys=lambda row: [str(row.id), row.moid],
+        where=lambda row: f"in vCenter {row.vcenter_name}",
+    )
+
+
+async def create_all(
+    platform: Platform, answers: Sequence[VmCreatePlaced], watch: Watch, *, template: VmRow | None = None
+) -> list[Applied]:
+    """Create the VMs of answers; for each what became of it, in their order.
+
+    What there is of one that can't be created is removed, and its reservation given back; the others go on.
+    """
+    by_vcenter: dict[UUID, list[VmCreatePlaced]] = {}
+    for answer in answers:
+        by_vcenter.setdefault(answer.vcenter, []).append(answer)
+    work = [_in_one_vcenter(platform, vcenter, here, watch, template) for vcenter, here in by_vcenter.items()]
+    applied = [one for some in await asyncio.gather(*work) for one in some]
+    by_id = {one.answer.reservation: one for one in applied}
+    return [by_id[answer.reservation] for answer in answers]
+
+
+async def _in_one_vcenter(
+    platform: Platform,
+    vcenter: UUID,
+    answers: Sequence[VmCreatePlaced],
+    watch: Watch,
+    template: VmRow | None,
+) -> list[Applied]:
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await _login(platform, vcenter, stack)
+        except PatchbayError as error:
+            return [await _given_up(platform, answer, str(error)) for answer in answers]
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def one(answer: VmCreatePlaced) -> Applied:
+            async with turn:
+                return await _create(platform, connection, answer, watch(answer), template)
+
+        return list(await asyncio.gather(*map(one, answers)))
+
+
+async def _login(platform: Platform, vcenter: UUID, stack: AsyncExitStack) -> VcenterConnection:
+    known = await registry.get(platform.pool, vcenter)
+    user = resolve(known.user_ref, what=f"the user of vCenter {known.name!r}")
+    password = resolve(known.password_ref, what=f"the password of vCenter {known.name!r}")
+    opening = connect(
+        known.url,
+        user=user.get_secret_value(),
+        password=password,
+        tls=known.tls,
+        tls_detail=known.tls_detail,
+    )
+    return await stack.enter_async_context(opening)
+
+
+async def _create(
+    platform: Platform,
+    connection: VcenterConnection,
+    answer: VmCreatePlaced,
+    progress: Progress,
+    template: VmRow | None,
+) -> Applied:
     try:
-        async with connect(
-            vcenter.url,
-            user=user.get_secret_value(),
-            password=password,
-            tls=vcenter.tls,
-            tls_detail=vcenter.tls_detail,
-        ) as connection:
-            return await create_vm(connection, placed, on_progress=say)
-    except (ProvisioningFailed, PatchbayError) as error:
-        raise Refused(
-            f"vCenter {vcenter.name!r} did not create {placed.name}: {error}",
-            hint=f"The reservation is held until {placed.expires_at:%H:%M:%S} UTC; give it back with: "
-            f"patchbay reservation cancel {placed.reservation}",
-            data={"error": {"code": "not_created", "message": str(error)}, "answer": placed},
-        ) from None
+        moid = await create_vm(
+            connection, answer, template=template.moid if template else None, on_progress=progress
+        )
+    except PatchbayError as error:
+        progress(f"did not create {answer.name}", 100)
+        return await _given_up(platform, answer, str(error))
+    except asyncio.CancelledError:
+        # Interrupted: what the VM was to have must not wait for its lease to end.
+        await asyncio.shield(_given_up(platform, answer, "interrupted"))
+        raise
+    return Applied(answer, moid=moid)
+
+
+async def _given_up(platform: Platform, answer: VmCreatePlaced, problem: str) -> Applied:
+    cancel = ReservationCancel(
+        reservation=answer.reservation,
+        note=f"not created: {problem}"[:500],
+        token=answer.token or None,
+        by=operator(),
+    )
+    try:
+        await order(platform.bus, cancel)
+    except (Ended, PatchbayError):
+        return Applied(answer, problem=problem)
+    return Applied(answer, problem=problem, given_back=True)
+
+
+def complaint(applied: Sequence[Applied]) -> Refused | None:
+    """What to say when not every VM was created."""
+    failed = [one for one in applied if one.problem is not None]
+    if not failed:
+        return None
+    first = failed[0]
+    more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    kept = [one for one in failed if not one.given_back]
+    hint = (
+        "Nothing is left of it in the vCenter, and its host and addresses are free again."
+        if not kept
+        else f"The reservation is held until {kept[0].answer.expires_at:%H:%M:%S} UTC; give it back with: "
+        f"patchbay reservation cancel {kept[0].answer.reservation}"
+    )
+    return Refused(
+        f"{first.answer.name} was not created{more}: {first.problem}",
+        hint=hint,
+        data={
+            "error": {"code": "not_created", "message": first.problem},
+            "vms": [as_json(one) for one in applied],
+        },
+    )
+
+
+def as_json(one: Applied) -> dict[str, object]:
+    """One outcome for `--json`."""
+    return {
+        "answer": one.answer.model_dump(mode="json", exclude_none=True),
+        "created": one.moid,
+        "problem": one.problem,
+        "reservation_given_back": one.given_back,
+    }

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.runtime.publishing import message_of
-
 from services.cli.outcome import Misused, Refused
 from shared.bus.port import Bus, NoReply, Unroutable
 from shared.events.base import Event
@@ -21,6 +19,7 @@ from shared.events.topology import (
     PLACEMENT_REQUESTS,
     TOPOLOGY,
 )
+from shared.runtime.publishing import message_of
 
 SOURCE = "cli"
 PATIENCE = timedelta(seconds=15)
@@ -39,6 +38,7 @@ _ADDRESSEES = (
     ("command.vm.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.reservation.", Addressee("placement", PLACEMENT_REQUESTS)),
     ("vm.create.requested", Addressee("placement", PLACEMENT_REQUESTS)),
+    ("vm.create.batch.requested", Addressee("placement", PLACEMENT_REQUESTS)),
     ("command.vcenter.", Addressee("collector", COLLECTOR_COMMANDS)),
 )
 

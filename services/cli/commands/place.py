@@ -2,104 +2,138 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
-from services.cli.applying import create_as_answered
-from services.cli.asking import ask
+from services.cli import placing
+from services.cli.applying import as_json as applied_as_json
+from services.cli.applying import complaint
+from services.cli.commands import place_options as option
 from services.cli.instance import with_platform
-from services.cli.lookup import find_vcenter
-from services.cli.outcome import Json, Misused, present, say
-from services.cli.rendering.answers import render_answer
-from services.cli.requests import build_request, mebibytes, nic_request, request_from_file, seconds
-from services.cli.settings import load
-from services.placement.dry_run import dry_run
-from shared.events.placement import VmCreatePlaced, VmCreateRefused, VmCreateRequested
+from services.cli.outcome import Json, end, present, say
+from services.cli.placing import Placed, Placing
+from services.cli.rendering.answers import render_placed
+from services.cli.requests import disk, file_content, labels, mebibytes, nic_request, peer, seconds
 from shared.runtime.environment import Platform
-
-Answer = VmCreatePlaced | VmCreateRefused
 
 
 def place(
-    name: Annotated[str | None, typer.Argument(help="Name of the VM to be.")] = None,
+    name: option.Name = None,
     *,
-    file: Annotated[
-        Path | None,
-        typer.Option("--file", "-f", help="Read the request from YAML or JSON; flags win over it."),
-    ] = None,
-    cpus: Annotated[int | None, typer.Option(help="Virtual CPUs. Default 1.")] = None,
-    memory: Annotated[str | None, typer.Option(help="Memory: 4G, 512M, or MiB. Default 1G.")] = None,
-    nic: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--nic", help="A NIC: a subnet's name, 'any', or subnet=…,wire=…,address=…,mac=…,family=… Repeat."
-        ),
-    ] = None,
-    vcenter: Annotated[str | None, typer.Option(help="Only this vCenter: name or id.")] = None,
-    datacenter: Annotated[str | None, typer.Option(help="Only this datacenter.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Only this cluster.")] = None,
-    host: Annotated[str | None, typer.Option(help="Only this host.")] = None,
-    hostname: Annotated[str | None, typer.Option(help="The guest's host name.")] = None,
-    lease: Annotated[str | None, typer.Option(help="How long to hold the place: 15m, 2h.")] = None,
-    request_id: Annotated[str | None, typer.Option(help="The same id gets the same answer.")] = None,
-    dry: Annotated[bool, typer.Option("--dry-run", help="Answer, and hold nothing.")] = False,
-    apply: Annotated[bool, typer.Option("--apply", help="Also create the VM as answered.")] = False,
+    file: option.File = None,
+    cpus: option.Cpus = None,
+    memory: option.Memory = None,
+    nic: option.Nic = None,
+    disks: option.DiskNeed = None,
+    vcenter: option.Vcenter = None,
+    datacenter: option.Datacenter = None,
+    cluster: option.Cluster = None,
+    host: option.Host = None,
+    pool: option.Pool = None,
+    folder: option.Folder = None,
+    require: option.Require = None,
+    prefer: option.Prefer = None,
+    near: option.Near = None,
+    apart: option.Apart = None,
+    group: option.Group = None,
+    hostname: option.Hostname = None,
+    os: option.Os = None,
+    domain: option.Domain = None,
+    search: option.Search = None,
+    dns: option.Dns = None,
+    time_zone: option.TimeZone = None,
+    count: option.Count = None,
+    as_many_as_fit: option.AsManyAsFit = False,
+    lease: option.Lease = None,
+    priority: option.Priority = None,
+    request_id: option.RequestId = None,
+    dry: option.Dry = False,
+    apply: option.Apply = False,
+    template: option.Template = None,
     as_json: Json = False,
 ) -> None:
-    """Ask for a place for a VM; exit 1 when there is none, with the reasons."""
+    """Ask for a place for a VM, or for many; exit 1 when there is none, with the reasons."""
     if dry and apply:
         raise typer.BadParameter("--dry-run and --apply exclude each other")
+    if template is not None and not apply:
+        raise typer.BadParameter("--template says what --apply is to clone; give both")
     try:
-        flags: dict[str, Any] = {
-            "name": name,
-            "cpus": cpus,
-            "memory_mb": mebibytes(memory) if memory else None,
-            "nics": [nic_request(text) for text in nic] if nic else None,
-            "lease_seconds": seconds(lease) if lease else None,
-            "request_id": request_id,
-            "guest": {"hostname": hostname} if hostname else None,
-        }
+        flags = _given(
+            name=name,
+            cpus=cpus,
+            memory_mb=mebibytes(memory) if memory else None,
+            nics=[nic_request(text) for text in nic or ()],
+            disks=[disk(text) for text in disks or ()],
+            groups=group,
+            lease_seconds=seconds(lease) if lease else None,
+            priority=priority,
+            request_id=request_id,
+            guest=_given(
+                hostname=hostname, os=os, domain=domain, search_domains=search, dns=dns, time_zone=time_zone
+            ),
+        )
+        where = _given(
+            vcenter=vcenter,
+            datacenter=datacenter,
+            cluster=cluster,
+            host=host,
+            resource_pool=pool,
+            folder=folder,
+            required_labels=labels(require or ()),
+            preferred_labels=labels(prefer or ()),
+            affinity=[peer(text, required=True) for text in near or ()],
+            anti_affinity=[peer(text, required=True) for text in apart or ()],
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
-    where = {"datacenter": datacenter, "cluster": cluster, "host": host}
 
-    async def work(platform: Platform) -> tuple[Answer, str | None]:
-        fields = {"cpus": 1, "memory_mb": 1024, **(request_from_file(file) if file else {})}
-        fields |= {key: value for key, value in flags.items() if value is not None}
-        await _constrain(platform, fields, where, vcenter)
-        request = build_request(fields)
-        answer = await _answer(platform, request, dry=dry)
-        if apply and isinstance(answer, VmCreatePlaced):
-            return answer, await create_as_answered(platform, answer)
-        return answer, None
+    async def work(platform: Platform) -> Placed:
+        wanted = Placing(
+            content=file_content(file) if file else {},
+            source=str(file or "the request"),
+            flags=flags,
+            where=where,
+            count=count,
+            mode="as_many_as_fit" if as_many_as_fit else None,
+            template=template,
+        )
+        return await placing.place(platform, wanted, dry=dry, apply=apply)
 
-    answer, moid = with_platform(work, as_json=as_json)
-    data = answer.model_dump(mode="json") | ({"created": moid} if moid else {}) | {"type": answer.TYPE}
-    present(data, lambda: render_answer(answer, dry=dry), as_json=as_json)
-    if moid is not None:
-        say(f"created {name} as {moid}; its NIC record follows when its Tools report")
-    if isinstance(answer, VmCreateRefused):
+    placed = with_platform(work, as_json=as_json)
+    _show(placed, dry=dry, as_json=as_json)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """What was said: neither None nor empty."""
+    return {key: value for key, value in values.items() if value not in (None, [], {}, ())}
+
+
+def _show(placed: Placed, *, dry: bool, as_json: bool) -> None:
+    failed = complaint(placed.applied)
+    if failed is not None:
+        raise end(failed, as_json=as_json)
+    present(_data(placed), lambda: render_placed(placed.answers, placed.batch, dry=dry), as_json=as_json)
+    for one in placed.applied:
+        say(f"created {one.answer.name} as {one.moid}; its NIC record follows when the collector has seen it")
+    if placed.refused:
         raise typer.Exit(1)
 
 
-async def _constrain(
-    platform: Platform, fields: dict[str, Any], where: dict[str, str | None], vcenter: str | None
-) -> None:
-    given = dict(fields.get("where") or {})
-    given |= {key: value for key, value in where.items() if value is not None}
-    wanted = vcenter or given.get("vcenter")
-    if wanted is not None:
-        given["vcenter"] = (await find_vcenter(platform.pool, str(wanted))).id
-    if given:
-        fields["where"] = given
-
-
-async def _answer(platform: Platform, request: VmCreateRequested, *, dry: bool) -> Answer:
-    if dry:
-        return await dry_run(platform.pool, request, load().placement)
-    answer = (await ask(platform.bus, request)).data
-    if not isinstance(answer, VmCreatePlaced | VmCreateRefused):
-        raise Misused(f"the request was answered with {answer.TYPE}; are all services of one release?")
-    return answer
+def _data(placed: Placed) -> object:
+    """For `--json`: one answer as it is; of a batch its answer, and what was created."""
+    created = {one.answer.request_id: one.moid for one in placed.applied}
+    if placed.batch is not None:
+        return {
+            "type": placed.batch.TYPE,
+            "batch_id": placed.batch.batch_id,
+            "reason": placed.batch.reason,
+            "vms": [applied_as_json(one) for one in placed.applied],
+            "answers": [
+                {"type": answer.TYPE, **answer.model_dump(mode="json", exclude_none=True)}
+                for answer in placed.answers
+            ],
+        }
+    answer = placed.answers[0]
+    data = answer.model_dump(mode="json") | {"type": answer.TYPE}
+    return data | ({"created": created[answer.request_id]} if created else {})

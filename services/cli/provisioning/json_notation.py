@@ -16,8 +16,8 @@ _support: Any = VmomiSupport
 def from_json(value: Any) -> Any:
     """The object that `value` writes down; plain values stay as they are.
 
-    Raises ValueError for a type that the vSphere API does not have, TypeError for a value of another type than
-    its field takes.
+    Raises ValueError for a type or field that the vSphere API does not have, TypeError for a value of another
+    type than its field takes.
     """
     if isinstance(value, list):
         return [from_json(item) for item in value]

@@ -1,60 +1,60 @@
-"""From an answer to vSphere's configuration of the VM."""
+"""From an answer to vSphere's specification of the VM: made from nothing, or cloned."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyVmomi import vim
 
-from shared.events.placement import PlacedNic, VmCreatePlaced
-from shared.runtime.errors import PermanentError
+from services.cli.provisioning.devices import added_disks, added_nics, removed_nics
+from services.cli.provisioning.places import Place
+from shared.events.placement import VmCreatePlaced
 
 GUEST_IDS = {"linux": "otherLinux64Guest", "windows": "windows9Server64Guest"}
-FIRST_KEY = -101
-"""Negative keys are placeholders: vCenter gives the devices theirs."""
 
 _vim: Any = vim
-_device: Any = vim.vm.device
 
 
-def config_spec(placed: VmCreatePlaced, datastore: str | None) -> Any:
-    """The VM as answered: name, size, annotation and NICs. `datastore` is where its files go, if named."""
-    files = _vim.vm.FileInfo(vmPathName=f"[{datastore}]") if datastore is not None else None
+def config_spec(placed: VmCreatePlaced, place: Place) -> Any:
+    """The VM as answered: name, size, annotation, NICs and disks."""
+    store = place.datastore(_first_datastore(placed))
     return _vim.vm.ConfigSpec(
         name=placed.name,
         numCPUs=placed.cpus,
         memoryMB=placed.memory_mb,
         annotation=placed.annotation,
         guestId=GUEST_IDS[placed.guest.os],
-        files=files,
-        deviceChange=[_add(nic) for nic in placed.nics],
+        files=_vim.vm.FileInfo(vmPathName=f"[{store.name}]") if store is not None else None,
+        deviceChange=[*added_nics(placed.nics), *added_disks(placed.disks, (), place)],
     )
 
 
-def _add(nic: PlacedNic) -> Any:
-    card = _device.VirtualVmxnet3(
-        key=FIRST_KEY - nic.index,
-        backing=_backing(nic),
-        connectable=_device.VirtualDevice.ConnectInfo(
-            startConnected=True, allowGuestControl=True, connected=True
+def clone_spec(placed: VmCreatePlaced, place: Place, devices: Sequence[Any]) -> Any:
+    """A clone of a template with `devices`: of the answered size, with the answered NICs instead of its own.
+
+    Its disks stay; the answered ones come in addition. It is left off, for the guest to be customized.
+    """
+    store = place.datastore(_first_datastore(placed))
+    return _vim.vm.CloneSpec(
+        location=_vim.vm.RelocateSpec(
+            host=place.host, pool=place.pool, datastore=store.object if store is not None else None
         ),
-        addressType="generated" if nic.mac is None else "manual",
-        macAddress=nic.mac,
-        wakeOnLanEnabled=True,
+        # All in one task: seen with the template's NICs, the VM could be taken for another.
+        config=_vim.vm.ConfigSpec(
+            numCPUs=placed.cpus,
+            memoryMB=placed.memory_mb,
+            annotation=placed.annotation,
+            deviceChange=[
+                *removed_nics(devices),
+                *added_nics(placed.nics),
+                *added_disks(placed.disks, devices, place),
+            ],
+        ),
+        powerOn=False,
+        template=False,
     )
-    return _device.VirtualDeviceSpec(operation="add", device=card)
 
 
-def _backing(nic: PlacedNic) -> Any:
-    wire, card = nic.wire, _device.VirtualEthernetCard
-    if wire.kind == "standard":
-        return card.NetworkBackingInfo(deviceName=wire.name, network=_vim.Network(wire.network))
-    if wire.kind == "distributed" and wire.switch_uuid and wire.portgroup_key:
-        return card.DistributedVirtualPortBackingInfo(
-            port=_vim.dvs.PortConnection(switchUuid=wire.switch_uuid, portgroupKey=wire.portgroup_key)
-        )
-    raise PermanentError(
-        f"NIC {nic.index} cannot be connected: port group {wire.name} ({wire.network}) is {wire.kind} "
-        "and its switch is not known",
-        code="backing_unknown",
-    )
+def _first_datastore(placed: VmCreatePlaced) -> str | None:
+    return next((disk.datastore for disk in placed.disks if disk.datastore), None)

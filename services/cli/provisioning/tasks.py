@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyVmomi import vmodl
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 PATIENCE = 300.0
-"""Seconds that a task may take."""
+"""Seconds that a task may take without getting on."""
 
 _query: Any = vmodl.query.PropertyCollector
 
@@ -31,17 +32,29 @@ class ProvisioningFailed(PermanentError):
         return cls(f"the vCenter refused: {kind}: {message}", code="vsphere_fault")
 
 
-async def finished(connection: VcenterConnection, task: Any) -> Any:
-    """The result of a task once it succeeded. Raises `ProvisioningFailed`, also after `PATIENCE`."""
-    pause, waited = FIRST_PAUSE, 0.0
+async def finished(
+    connection: VcenterConnection, task: Any, on_percent: Callable[[int], None] | None = None
+) -> Any:
+    """The result of a task once it succeeded.
+
+    Raises `ProvisioningFailed` when it did not, or has not got on for `PATIENCE`.
+    """
+    pause, waited, behind = FIRST_PAUSE, 0.0, 0
     while True:
         state = await read(connection, task, "info.state")
         if state == "success":
             return await read(connection, task, "info.result")
         if state == "error":
             raise ProvisioningFailed.of(await read(connection, task, "info.error"))
+        percent = int(await read(connection, task, "info.progress") or 0)
+        if percent > behind:
+            behind, waited = percent, 0.0
+            if on_percent is not None:
+                on_percent(min(percent, 100))
         if waited >= PATIENCE:
-            raise ProvisioningFailed(f"task {task._moId} is {state} after {PATIENCE:.0f} s", code="task_slow")
+            raise ProvisioningFailed(
+                f"task {task._moId} is {state} {PATIENCE:.0f} s after its last progress", code="task_slow"
+            )
         await asyncio.sleep(pause)
         waited += pause
         pause = min(pause * 1.5, LONGEST_PAUSE)

@@ -9,10 +9,39 @@ from rich.text import Text
 
 from services.cli.rendering.sentences import vlan_text
 from services.cli.rendering.tables import add, facts, table
-from shared.events.placement import Ruling, VmCreatePlaced, VmCreateRefused
+from shared.events.placement import Ruling, VmCreateBatchAnswered, VmCreatePlaced, VmCreateRefused
+
+Answer = VmCreatePlaced | VmCreateRefused
 
 
-def render_answer(answer: VmCreatePlaced | VmCreateRefused, *, dry: bool) -> RenderableType:
+def render_placed(
+    answers: Sequence[Answer], batch: VmCreateBatchAnswered | None, *, dry: bool
+) -> RenderableType:
+    """One answer with every ruling; of many a line each, and the reasons against those refused."""
+    if batch is None:
+        return render_answer(answers[0], dry=dry)
+    grid = table("vm", "host", "addresses", "reservation", "refused because")
+    for answer in answers:
+        if isinstance(answer, VmCreatePlaced):
+            add(
+                grid, _name(answer), answer.host_name, addresses_of(answer), str(answer.reservation)[:8], None
+            )
+        else:
+            add(grid, answer.request_id, None, None, None, Text(answer.reason, style="yellow"))
+    style = "yellow" if batch.refused else "green"
+    return Group(Text(batch.reason, style=style), Text(), grid)
+
+
+def _name(answer: VmCreatePlaced) -> Text:
+    return Text(answer.name, style="bold")
+
+
+def addresses_of(answer: VmCreatePlaced) -> list[str]:
+    """All that was reserved, by NIC."""
+    return [place.address for nic in answer.nics for place in nic.addresses]
+
+
+def render_answer(answer: Answer, *, dry: bool) -> RenderableType:
     """The answer with every ruling."""
     if isinstance(answer, VmCreateRefused):
         return Group(
@@ -29,14 +58,49 @@ def render_answer(answer: VmCreatePlaced | VmCreateRefused, *, dry: bool) -> Ren
             held_until=None if dry else answer.expires_at,
             cluster=answer.cluster_name,
             datacenter=answer.datacenter,
-            size=f"{answer.cpus} CPUs, {answer.memory_mb} MiB",
+            folder=answer.folder,
+            size=_size(answer),
+            guest=_guest(answer),
             facts_as_of=answer.facts_as_of,
         ),
         Text(),
         _nics(answer),
+        *_notes(answer),
         Text(),
+        *_alternates(answer),
         render_rulings(answer.explanation),
     )
+
+
+def _size(answer: VmCreatePlaced) -> str:
+    disks = "".join(f", {disk.size_gb} GiB disk" for disk in answer.disks)
+    return f"{answer.cpus} CPUs, {answer.memory_mb} MiB{disks}"
+
+
+def _guest(answer: VmCreatePlaced) -> str | None:
+    told = answer.guest_configuration
+    if told is None:
+        return None
+    formats = ["CustomizationSpec"]
+    formats += ["cloud-init"] if told.cloud_init else []
+    formats += ["NetworkManager"] if told.keyfiles else []
+    formats += ["Ignition"] if told.ignition else []
+    return f"{told.hostname}, {answer.guest.os}; as {', '.join(formats)}"
+
+
+def _notes(answer: VmCreatePlaced) -> list[RenderableType]:
+    told = answer.guest_configuration
+    notes = told.notes if told is not None else ()
+    return [Text(f"note: {note}", style="yellow") for note in notes]
+
+
+def _alternates(answer: VmCreatePlaced) -> list[RenderableType]:
+    if not answer.alternates:
+        return []
+    grid = table("next best", "cluster", "because")
+    for other in answer.alternates:
+        add(grid, other.host_name, other.cluster_name, other.because)
+    return [grid, Text()]
 
 
 def _nics(answer: VmCreatePlaced) -> RenderableType:

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from services.cli.outcome import Misused
-from services.cli.requests import build_request, mebibytes, nic_request, request_from_file, seconds
+from services.cli.requests import (
+    build_request,
+    disk,
+    fields_of,
+    file_content,
+    labels,
+    mebibytes,
+    nic_request,
+    peer,
+    seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +67,7 @@ def test_a_file_holds_the_whole_request(tmp_path: Path) -> None:
         where: {cluster: east}
         """
     )
-    request = build_request(request_from_file(path))
+    request = build_request(fields_of(file_content(path), path))
     assert request.memory_mb == 4096
     assert [nic.subnet for nic in request.nics] == ["prod", None]
     assert request.where.cluster == "east"
@@ -67,7 +77,7 @@ def test_a_file_holds_the_whole_request(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("- a list", "one request"),
+        ("text", "one request"),
         ("{name: [", "neither YAML nor JSON"),
         ("{name: a, cpus: 1, memory: much, nics: [x]}", "memory"),
     ],
@@ -76,12 +86,35 @@ def test_a_wrong_file_says_so(tmp_path: Path, content: str, complaint: str) -> N
     path = tmp_path / "vm.yaml"
     path.write_text(content)
     with pytest.raises(Misused, match=complaint):
-        request_from_file(path)
+        fields_of(file_content(path), path)
+
+
+def test_a_disk_has_a_size_and_perhaps_a_place() -> None:
+    assert (disk("20G").size_gb, disk("1500M").size_gb, disk("1T").size_gb) == (20, 2, 1024)
+    fast = disk("20G, datastore=gold, thin=no")
+    assert (fast.datastore, fast.thin) == ("gold", False)
+    with pytest.raises(ValueError, match="datastore=NAME"):
+        disk("20G,gold")
+    with pytest.raises(ValueError, match="thin"):
+        disk("20G,thin=perhaps")
+
+
+def test_labels_are_pairs() -> None:
+    assert labels(["zone=a", "note=x=y"]) == {"zone": "a", "note": "x=y"}
+    with pytest.raises(ValueError, match="zone=a"):
+        labels(["zone"])
+
+
+def test_a_peer_is_a_vm_or_a_group_by_host_or_cluster() -> None:
+    near = peer("db-1", required=True)
+    assert (near.vm, near.group, near.level, near.required) == ("db-1", None, "host", True)
+    far = peer("cluster/group:web", required=False)
+    assert (far.vm, far.group, far.level, far.required) == (None, "web", "cluster", False)
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(Misused, match="cannot read"):
-        request_from_file(tmp_path / "absent.yaml")
+        file_content(tmp_path / "absent.yaml")
 
 
 def test_a_mistyped_field_is_recognised() -> None:
