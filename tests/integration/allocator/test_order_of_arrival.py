@@ -24,8 +24,8 @@ from tests.integration.allocator.story import START, VC1, VC2, Stage, Teller, in
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
-EXAMPLES = int(os.environ.get("PATCHBAY_TEST_EXAMPLES", "60"))
-VMS = ("a", "b", "c")
+EXAMPLES = int(os.environ.get("PATCHBAY_TEST_EXAMPLES", "40"))
+VMS = ("a", "b", "c", "new")
 WIRES = ("pg-1", "pg-2", "pg-3")
 RESERVED = "10.0.0.50"
 RESERVATION = instance("the reservation")
@@ -53,7 +53,12 @@ steps = st.one_of(
     st.tuples(st.just("group"), st.integers(0, 1), st.sampled_from(WIRES), st.booleans()),
     st.tuples(st.just("group_gone"), st.integers(0, 1), st.sampled_from(WIRES)),
     st.tuples(st.sampled_from(["epoch", "beat", "lost", "done", "host"]), st.integers(0, 1)),
-    st.tuples(st.just("confirm"), st.integers(0, 1), st.sampled_from(VMS), st.sampled_from((4000, 4001))),
+    st.tuples(
+        st.just("created"),
+        st.just(0),
+        st.just("new"),
+        st.lists(st.sampled_from(WIRES), min_size=1, max_size=2).map(tuple),
+    ),
 )
 
 BEGINNING: list[Step] = [
@@ -68,7 +73,8 @@ def facts_of(script: Sequence[Step]) -> list[Envelope[Any]]:
     """The facts that `script` makes two vCenters say; in their order in each."""
     tellers = [Teller(VC1, epoch=2), Teller(VC2, epoch=2)]
     facts = []
-    for what, who, *rest in script:
+    for what, asked, *rest in script:
+        who = 0 if rest and rest[0] == "new" else asked  # what placement made is in one vCenter only
         say = tellers[who]
         if what == "vm":
             facts.append(say.vm(rest[0], *rest[1]))
@@ -82,9 +88,9 @@ def facts_of(script: Sequence[Step]) -> list[Envelope[Any]]:
             facts.append(say.portgroup(rest[0], f"{rest[0]}{'-new' if rest[1] else ''}"))
         elif what == "group_gone":
             facts.append(say.portgroup_gone(rest[0]))
-        elif what == "confirm":
-            say.sequence += 1
-            facts.append(confirmation(say, *rest))
+        elif what == "created":
+            facts.append(say.vm(rest[0], *rest[1]))
+            facts.append(confirmation(say, rest[0], 3999 + len(rest[1])))
         elif what != "epoch":
             facts.append(aside(say, what))
         else:
@@ -106,7 +112,7 @@ def aside(say: Teller, what: str) -> Envelope[Any]:
 
 
 def confirmation(say: Teller, vm: str, device_key: int) -> Envelope[Any]:
-    """Placement confirms the one reservation for a VM."""
+    """Placement confirms the one reservation for the VM of the last fact; its time is that fact's."""
     at = say.now()
     placed = PlacedAddress(address=RESERVED, prefix=24, subnet=SUBNET, subnet_name="prod")
     bound = BoundPort(index=0, device_key=device_key, wire=wire("pg-1"), addresses=(placed,))
