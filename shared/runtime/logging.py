@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from io import TextIOBase
+from typing import Any, TextIO, cast
 
 import structlog
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
@@ -25,7 +26,7 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
 
     Secrets are hidden by name and in URLs, tracebacks carry no local variables (G9).
     """
-    stream = stream if stream is not None else sys.stderr
+    stream = stream if stream is not None else cast(TextIO, _StandardError())
     readable = settings.format == "console" or (settings.format == "auto" and stream.isatty())
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     renderer: Processor = (
@@ -52,6 +53,19 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
     )
     _route_libraries(chain, renderer, level, stream)
     set_on_retry_hooks([_log_retry])
+
+
+class _StandardError(TextIOBase):
+    """Standard error as it is at each write: whoever redirects it after us gets the log, too."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 def _log_retry(details: RetryDetails) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -74,3 +75,17 @@ def test_the_level_holds(stream: io.StringIO) -> None:
     structlog.get_logger().info("quiet")
     structlog.get_logger().warning("loud")
     assert [entry["event"] for entry in entries(stream)] == ["loud"]
+
+
+def test_who_redirects_standard_error_later_gets_the_log(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = io.StringIO(), stream
+    monkeypatch.setattr(sys, "stderr", first)
+    configure_logging(LogSettings(format="json"), service="allocator")
+    log = structlog.get_logger("redirected")
+    log.info("one")
+    first.close()
+    monkeypatch.setattr(sys, "stderr", second)
+    log.info("two")
+    assert [entry["event"] for entry in entries(second)] == ["two"]
