@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
+from lxml import etree
 
 from services.collector.vsphere.decoding.answers import decode_page
+from services.collector.vsphere.decoding.documents import Unreadable
 from services.collector.vsphere.decoding.scanning import Scan
 from services.collector.vsphere.decoding.tally import Tally
 from services.collector.vsphere.paths import WATCHED
@@ -77,6 +81,31 @@ async def test_virtual_machines_need_no_parser(simulator: RunningSimulator) -> N
         others = sum(change.kind in {"host", "switch", "portgroup"} for change in scan.changes)
         machines = sum(change.kind == "vm" for change in scan.changes)
         assert scan.parsed <= others + machines * 0.05
+
+
+async def test_damage_is_noticed_or_is_in_what_nobody_reads(simulator: RunningSimulator) -> None:
+    """G4: of a damaged answer nothing else is told than of the undamaged one, or nothing at all."""
+    recorder = await login(simulator)
+    *_, body = await asyncio.to_thread(recorder.answers, objects=5)
+    recorder.close()
+    whole = decode_page(body, NOW)
+    begin, end = body.index(b"<returnval>"), body.index(b"</returnval>")
+    damage = random.Random(1)  # noqa: S311  not for secrets
+    for _ in range(2000):
+        at = damage.randrange(begin, end)
+        damaged = body[:at] + bytes([damage.choice(b"<>/\"'&!- \x00\xc3")]) + body[at + 1 :]
+        if is_xml(damaged):
+            continue
+        with contextlib.suppress(Unreadable):
+            assert decode_page(damaged, NOW) == whole
+
+
+def is_xml(body: bytes) -> bool:
+    try:
+        etree.fromstring(body)
+    except etree.XMLSyntaxError:
+        return False
+    return True
 
 
 @pytest.mark.vcsim
