@@ -196,6 +196,40 @@ def test_14_nothing_was_dropped(here: Shell) -> None:
     assert here.run("dead-letters", "list").stdout.strip() == "no dead letters"
 
 
+def test_14a_a_vcenter_is_changed_while_it_is_watched(here: Shell, tmp_path: Path) -> None:
+    before = here.ask("vcenter", "list")[0]
+    secret = tmp_path / "password"
+    secret.write_text("vmware")
+    words = ["--password-file", str(secret), "--proxy", "direct", "--scope", "laboratory"]
+    changed = here.ask("vcenter", "change", "lab", *words)
+    assert (changed["password"], changed["proxy"]) == (f"file:{secret}", "direct")
+    assert (changed["scope"], changed["url"]) == ("laboratory", before["url"])
+    _until(
+        lambda: here.ask("vcenter", "list")[0],
+        lambda row: row["state"] == "watching" and row["epoch"] > before["epoch"],
+    )
+    assert "say what to change" in here.run("vcenter", "change", "lab", code=2).stderr
+    assert "credentials" in here.run("vcenter", "change", "lab", "--proxy", "http://a:b@p", code=2).stderr
+    here.run("vcenter", "change", "lab", "--scope", "default")
+    _until(
+        lambda: here.ask("vcenter", "list")[0],
+        lambda row: row["state"] == "watching" and row["epoch"] > before["epoch"] + 1,
+    )
+
+
+def test_14b_one_vm_and_one_datacenter_are_read_again(here: Shell) -> None:
+    before = here.ask("vcenter", "list")[0]
+    vm = here.ask("vm", "list")[0]
+    again = here.ask("vcenter", "resync", "lab", "--vm", vm["name"])
+    assert again["read_again"].startswith("vm/vm-")
+    refused = here.run("vcenter", "resync", "lab", "--datacenter", "nowhere", code=1).stderr
+    assert "has no datacenter 'nowhere'; known are: " in refused
+    known = refused.partition("known are: ")[2].strip().split(", ")[0]
+    here.run("vcenter", "resync", "lab", "--datacenter", known)
+    here.run("vcenter", "resync", "lab", "--datacenter", known, "--vm", "x", code=2)
+    assert here.ask("vcenter", "list")[0]["epoch"] == before["epoch"]
+
+
 def test_15_g4_a_removed_vcenter_takes_nothing_along(here: Shell, installed: Installed) -> None:
     before = here.ask("nic", "list")
     here.run("vcenter", "remove", "lab")
