@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
 
 from services.placement.handlers import Handlers
-from services.placement.settings import PlacementSettings, Settings
+from services.placement.settings import Settings
 from shared.events.topology import PLACEMENT_FACTS, PLACEMENT_REQUESTS
 from shared.runtime.consuming import consume
 from shared.runtime.environment import Platform
@@ -22,7 +23,7 @@ FACTS_BATCH = 500
 
 
 async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> None:
-    """Answer requests, follow VMs, end what is due, until `stop` is set."""
+    """Answer requests, follow VMs, end what is due, verify what became of it, until `stop` is set."""
     own = settings.placement
     handlers = Handlers(platform.pool, own)
     async with asyncio.TaskGroup() as tasks:
@@ -49,19 +50,24 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
             )
         )
         tasks.create_task(relay(platform.pool, platform.bus, stop=stop, name="placement"))
-        tasks.create_task(expire_when_due(handlers, own, stop))
+        for name, work, seconds in (
+            ("expiry", handlers.expire, own.expiry_interval_seconds),
+            ("verification", handlers.verify, own.verify_interval_seconds),
+            ("sampling", handlers.sample, own.sample_interval_seconds / 4),
+        ):
+            tasks.create_task(repeat(name, work, seconds, stop))
 
 
-async def expire_when_due(handlers: Handlers, settings: PlacementSettings, stop: asyncio.Event) -> None:
-    """End what is due, every `expiry_interval_seconds`, until `stop` is set."""
+async def repeat(name: str, work: Callable[[], Awaitable[int]], seconds: float, stop: asyncio.Event) -> None:
+    """Do `work` every so many seconds, until `stop` is set; what cannot be done now is done later."""
     while not stop.is_set():
         try:
-            ended = await handlers.expire()
-            if ended:
-                log.info("reservations.ended", number=ended)
+            number = await work()
+            if number:
+                log.info(f"{name}.done", number=number)
         except (TransientError, ConflictError) as error:
-            log.warning("reservations.expiry_postponed", detail=str(error))
+            log.warning(f"{name}.postponed", detail=str(error))
         try:
-            await asyncio.wait_for(stop.wait(), settings.expiry_interval_seconds)
+            await asyncio.wait_for(stop.wait(), seconds)
         except TimeoutError:
             continue

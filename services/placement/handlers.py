@@ -22,7 +22,9 @@ from services.placement.loading import WorldLoader
 from services.placement.placing import Ask, Placer
 from services.placement.replying import SOURCE, publish, replied, reply, wrapped
 from services.placement.reservations import Answer, lock_requests, stored
+from services.placement.sampling import sample_use
 from services.placement.settings import PlacementSettings
+from services.placement.verifying import verify
 from shared.bus.port import Delivery
 from shared.events.base import Event
 from shared.events.codec import Unreadable
@@ -124,6 +126,26 @@ class Handlers:
             total += len(events)
             if len(events) < BATCH:
                 return total
+
+    async def verify(self) -> int:
+        """Compare confirmed VMs' addresses with what Tools say; how many were judged."""
+        now = self._clock()
+        async with transaction(self._pool) as conn:
+            events = await verify(conn, now)
+            await publish(
+                conn,
+                [
+                    wrapped(event, now, None, event.reservation, [check.seen for check in event.nics])
+                    for event in events
+                ],
+            )
+        return len(events)
+
+    async def sample(self) -> int:
+        """Note how full subnets are; how many were noted."""
+        async with transaction(self._pool) as conn:
+            every = timedelta(seconds=self._settings.sample_interval_seconds)
+            return await sample_use(conn, self._clock(), every)
 
     async def _answer(self, batch: Sequence[Received]) -> None:
         """Answer requests, in rounds of a transaction each."""

@@ -69,8 +69,12 @@ def _faults(model: type[Event], data: object) -> list[tuple[str, str]]:
     try:
         model.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        return [
+        faults = [
             (".".join(map(str, fault["loc"])) or "request", fault["msg"].removeprefix("Value error, "))
-            for fault in error.errors(include_url=False, include_input=False)[:FAULTS]
+            for fault in error.errors(include_url=False, include_input=False)
         ]
+        fields = {field for field, _ in faults}
+        # A list with a mistake in an item counts as empty, too: that is no mistake of its own.
+        inner = {field.rpartition(".")[0] for field in fields}
+        return [(field, message) for field, message in faults if field not in inner][:FAULTS]
     return []

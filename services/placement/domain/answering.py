@@ -15,7 +15,6 @@ from services.placement.domain.targets import wanted_address
 from services.placement.domain.world import SubnetFacts, VcenterFacts, WireFacts
 from shared.events.placement import (
     Alternate,
-    Backing,
     PlacedAddress,
     PlacedNic,
     PlacedWire,
@@ -111,7 +110,6 @@ def _nics(
             addresses=tuple(map(_address, option.subnets, given)),
             adapter=nic.adapter,
             physical_function=nic.physical_function,
-            backing=_backing(option.wire),
         )
         for index, (nic, option, mac, given) in enumerate(made)
     )
@@ -173,16 +171,6 @@ def _wire(wire: WireFacts) -> PlacedWire:
         portgroup_key=wire.portgroup_key,
         binding=wire.binding,
     )
-
-
-def _backing(wire: WireFacts) -> Backing:
-    if wire.kind == "distributed":
-        return Backing(
-            type="VirtualEthernetCardDistributedVirtualPortBackingInfo",
-            switch_uuid=wire.switch_uuid,
-            portgroup_key=wire.portgroup_key,
-        )
-    return Backing(type="VirtualEthernetCardNetworkBackingInfo", device_name=wire.name, network=wire.network)
 
 
 def _address(subnet: SubnetFacts, address: str) -> PlacedAddress:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from services.placement.domain.finding import amount, counted, listed
 from services.placement.domain.peers import Wish, share_met, unmet
 from services.placement.domain.policy import Policy
 from services.placement.domain.targets import Option, Target
-from services.placement.domain.world import HostFacts, Load, VcenterFacts, World
+from services.placement.domain.world import HostFacts, HostKey, Load, VcenterFacts, World
 from shared.events.placement import VmCreateRequested, Where
 
 __all__ = ["Failure", "Fit", "Need", "consider", "lacks", "out_of_sight", "rated", "reaches", "uplinks"]
@@ -55,10 +56,9 @@ def consider(number: int, need: Need, world: World, policy: Policy) -> Fit | Fai
     failure = need.out_of_sight.get(host.key.vcenter)
     if failure is not None:
         return failure
-    if host.connection != "connected":
-        return Failure("connection", f"it is {host.connection}")
-    if host.maintenance:
-        return Failure("maintenance", "it is in maintenance mode")
+    failure = _out_of_service(host)
+    if failure is not None:
+        return failure
     options = connect(host, number, need.request.nics, need.targets, world)
     if isinstance(options, Failure):
         return options
@@ -69,6 +69,12 @@ def consider(number: int, need: Need, world: World, policy: Policy) -> Fit | Fai
     if failure is not None:
         return failure
     return Fit(-_score(host, need, load, policy), number, options)
+
+
+def _out_of_service(host: HostFacts) -> Failure | None:
+    if host.connection != "connected":
+        return Failure("connection", f"it is {host.connection}")
+    return Failure("maintenance", "it is in maintenance mode") if host.maintenance else None
 
 
 def lacks(host: HostFacts, request: VmCreateRequested, load: Load, policy: Policy) -> Failure | None:
@@ -183,6 +189,36 @@ def rated(fit: Fit, need: Need, world: World, policy: Policy) -> str:
     shares = [f"{share:.0%} {what}" for _, share, what in _parts(host, need, world.loads[fit.number], policy)]
     words = f"{shares[0]} and {shares[1]}"
     return f"score {fit.score:.3f}: {', '.join([words, *shares[2:]])}"
+
+
+def roomiest(
+    request: VmCreateRequested,
+    hosts: Iterable[HostFacts],
+    world: World,
+    policy: Policy,
+    blind: Mapping[UUID, Failure],
+) -> HostFacts | str:
+    """The host with the best score that could take a VM whose port groups all of `hosts` have.
+
+    Or a sentence that counts what stands against each: "no other host has its port groups", "2 lack …".
+    """
+    need = Need(request, (), blind)
+    best: tuple[float, HostKey, HostFacts] | None = None
+    against: Counter[str] = Counter()
+    for host in hosts:
+        load = world.load(host.key)
+        failure = _where(host, need) or blind.get(host.key.vcenter) or _out_of_service(host)
+        failure = failure or lacks(host, request, load, policy)
+        if failure is not None:
+            against[failure.rule] += 1
+            continue
+        score = -_score(host, need, load, policy)
+        if best is None or (score, host.key) < best[:2]:
+            best = (score, host.key, host)
+    if best is not None:
+        return best[2]
+    parts = [phrase(request, against[rule]) for rule, phrase in PHRASES if against[rule]]
+    return "; ".join(parts) or "no other host has its port groups"
 
 
 PHRASES: tuple[tuple[str, Callable[[VmCreateRequested, int], str]], ...] = (

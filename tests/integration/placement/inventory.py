@@ -73,18 +73,18 @@ class Inventory:
             fact.model_dump(mode="json"),
         )  # fmt: skip
 
-    async def portgroup(self, number: int, hosts: Sequence[int]) -> UUID:
-        fact = PortgroupChanged(
-            **self._next(),
-            moid=f"dvportgroup-{number}",
-            name=f"pg-{number}",
-            kind="distributed",
-            key=f"dvportgroup-{number}",
-            switch="dvs-1",
-            switch_uuid=SWITCH,
-            vlan=VlanId(id=100 + number),
-            hosts=tuple(f"host-{host}" for host in hosts),
-        )
+    async def portgroup(self, number: int, hosts: Sequence[int], **values: Any) -> UUID:
+        defaults: dict[str, Any] = {
+            "moid": f"dvportgroup-{number}",
+            "name": f"pg-{number}",
+            "kind": "distributed",
+            "key": f"dvportgroup-{number}",
+            "switch": "dvs-1",
+            "switch_uuid": SWITCH,
+            "vlan": VlanId(id=100 + number),
+            "hosts": tuple(f"host-{host}" for host in hosts),
+        }
+        fact = PortgroupChanged(**self._next(), **(defaults | values))
         wire = wire_id(VCENTER, fact.moid)
         await self._pool.execute(
             "INSERT INTO inventory.wire (id, vcenter_id, moid, epoch, sequence, observed_at, name, kind,"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -16,7 +18,14 @@ from shared.events.base import Event
 from shared.events.codec import decode
 from shared.events.commands import CommandReplied, ReservationCancel
 from shared.events.envelope import wrap
-from shared.events.placement import VmCreateConfirmed, VmCreateExpired, VmCreatePlaced
+from shared.events.placement import (
+    VmCreateBatchAnswered,
+    VmCreateBatchRequested,
+    VmCreateConfirmed,
+    VmCreateExpired,
+    VmCreatePlaced,
+    VmCreateRefused,
+)
 from shared.events.topology import DEAD_LETTER_QUEUE
 from shared.runtime.environment import Platform, open_platform
 from shared.runtime.publishing import message_of
@@ -112,3 +121,33 @@ async def test_a_broken_request_stops_nobody(platform: Platform) -> None:
     assert (await platform.bus.state(DEAD_LETTER_QUEUE)).ready == 1
     async for letter in platform.bus.dead_letters():
         assert letter.reason == "unknown_type"
+
+
+@pytest.mark.usefixtures("inventory")
+async def test_a_request_that_does_not_validate_is_refused_field_by_field(platform: Platform) -> None:
+    """G8: to who asked; and it is a dead letter all the same."""
+    good = message(request())
+    content = json.loads(good.body)
+    content["data"] |= {"cpus": 0, "nics": [{"subnet": "a", "wire": "b"}], "request_id": "order-1"}
+    reply = await platform.bus.request(replace(good, body=json.dumps(content).encode()), PATIENCE)
+    refusal = decode(reply.body).data
+    assert isinstance(refusal, VmCreateRefused)
+    assert refusal.request_id == "order-1"
+    assert {ruling.id for ruling in refusal.rulings} == {"cpus", "nics.0"}
+    assert "give a subnet or a wire, not both" in refusal.reason
+    content["data"] = {"batch_id": "rollout-1", "requests": []}
+    content["type"] = VmCreateBatchRequested.TYPE
+    content["dataschema"] = f"urn:patchbay:event:{VmCreateBatchRequested.TYPE}:1"
+    asked = replace(good, body=json.dumps(content).encode(), routing_key="vm.create.batch.requested.-.-")
+    answer = decode((await platform.bus.request(asked, PATIENCE)).body).data
+    assert isinstance(answer, VmCreateBatchAnswered)
+    assert answer.reason.startswith("not a valid request: requests: ")
+    assert (await platform.bus.state(DEAD_LETTER_QUEUE)).ready == 2
+
+
+@pytest.mark.usefixtures("inventory")
+async def test_a_batch_is_answered_once(platform: Platform) -> None:
+    batch = VmCreateBatchRequested(batch_id="rollout-1", requests=(request(), request()))
+    answer = await ask(platform, batch)
+    assert isinstance(answer, VmCreateBatchAnswered)
+    assert [len(placed.nics) for placed in answer.placed] == [1, 1]
