@@ -16,7 +16,7 @@ from services.cli.outcome import Ended, Refused
 from services.cli.provisioning import Progress, VcenterConnection, connect, create_vm
 from services.collector import registry
 from services.collector.credentials import resolve
-from shared.events.commands import ReservationCancel
+from shared.events.commands import Complaint, ReservationCancel
 from shared.events.placement import VmCreatePlaced
 from shared.runtime.environment import Platform
 from shared.runtime.errors import PatchbayError
@@ -139,9 +139,16 @@ async def _given_up(platform: Platform, answer: VmCreatePlaced, problem: str) ->
     )
     try:
         await order(platform.bus, cancel)
-    except (Ended, PatchbayError):
-        return Applied(answer, problem=problem)
+    except (Ended, PatchbayError) as error:
+        # Seen by the collector before it was removed again: its addresses go the way of the VM.
+        confirmed = isinstance(error, Ended) and _code(error) == "already_confirmed"
+        return Applied(answer, problem=problem, given_back=confirmed)
     return Applied(answer, problem=problem, given_back=True)
+
+
+def _code(ended: Ended) -> str | None:
+    error = ended.data.get("error") if isinstance(ended.data, dict) else None
+    return error.code if isinstance(error, Complaint) else None
 
 
 def complaint(applied: Sequence[Applied]) -> Refused | None:

@@ -14,6 +14,7 @@ from services.cli.asking import operator, order
 from services.cli.instance import with_platform
 from services.cli.names import not_known
 from services.cli.outcome import Json, present
+from services.cli.rendering.placements import state_text
 from services.cli.rendering.tables import add, table
 from services.cli.requests import seconds
 from services.placement import queries
@@ -26,7 +27,6 @@ app = typer.Typer(no_args_is_help=True, help="Hosts and addresses held for VMs t
 
 Which = Annotated[str, typer.Argument(help="Id (or its beginning), request id or VM name.")]
 Command = Callable[[Reservation], Event]
-_STYLES = {"held": "cyan", "confirmed": "green", "expired": "red", "cancelled": "bright_black"}
 
 
 @app.command("list")
@@ -119,9 +119,10 @@ async def _find(platform: Platform, which: str) -> Reservation:
 def _render(rows: list[Reservation], *, everything: bool) -> RenderableType:
     if not rows:
         return Text("no reservations" if everything else "nothing is held; --all shows what was")
-    grid = table("id", "vm", "state", "host", "addresses", "expires")
+    grid = table("id", "vm", "state", "tools say", "host", "addresses", "expires")
     for row in rows:
         addresses = [place.address for nic in row.nics for place in nic.addresses]
-        state = Text(row.state, style=_STYLES.get(row.state, ""))
-        add(grid, str(row.id)[:8], row.name, state, row.host, addresses, row.expires_at)
+        expires = row.expires_at if row.state == "held" else None
+        states = (state_text(row.state), state_text(row.verdict))
+        add(grid, str(row.id)[:8], row.name, *states, row.host, addresses, expires)
     return grid

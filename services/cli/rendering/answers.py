@@ -41,14 +41,12 @@ def addresses_of(answer: VmCreatePlaced) -> list[str]:
     return [place.address for nic in answer.nics for place in nic.addresses]
 
 
-def render_answer(answer: Answer, *, dry: bool) -> RenderableType:
-    """The answer with every ruling."""
+def render_answer(answer: Answer, *, dry: bool, why: bool = True) -> RenderableType:
+    """The answer; with every ruling, unless `why` is False."""
     if isinstance(answer, VmCreateRefused):
-        return Group(
-            Text(f"refused: {answer.reason}", style="yellow"),
-            Text(),
-            render_rulings(answer.rulings),
-        )
+        reason = Text(f"refused: {answer.reason}", style="yellow")
+        return Group(reason, Text(), render_rulings(answer.rulings)) if why else reason
+    reasons = [Text(), *render_alternates(answer), render_rulings(answer.explanation)] if why else []
     verb = "would go" if dry else "goes"
     return Group(
         Text(f"{answer.name} {verb} to {answer.host_name}", style="green"),
@@ -66,9 +64,7 @@ def render_answer(answer: Answer, *, dry: bool) -> RenderableType:
         Text(),
         _nics(answer),
         *_notes(answer),
-        Text(),
-        *_alternates(answer),
-        render_rulings(answer.explanation),
+        *reasons,
     )
 
 
@@ -94,7 +90,8 @@ def _notes(answer: VmCreatePlaced) -> list[RenderableType]:
     return [Text(f"note: {note}", style="yellow") for note in notes]
 
 
-def _alternates(answer: VmCreatePlaced) -> list[RenderableType]:
+def render_alternates(answer: VmCreatePlaced) -> list[RenderableType]:
+    """The next best hosts, and an empty line; nothing where there were none."""
     if not answer.alternates:
         return []
     grid = table("next best", "cluster", "because")
