@@ -14,6 +14,7 @@ from services.cli.commands import (
     events,
     nic,
     place,
+    placement,
     reservation,
     run,
     status,
@@ -57,6 +58,7 @@ app.add_typer(subnet.app, name="subnet")
 app.add_typer(vm.app, name="vm")
 app.add_typer(nic.app, name="nic")
 app.command()(place.place)
+app.add_typer(placement.app, name="placement")
 app.add_typer(reservation.app, name="reservation")
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")
