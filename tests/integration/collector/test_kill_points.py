@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ async def test_g2_a_collector_killed_at_a_step_loses_nothing(
 async def test_g2_a_collector_killed_at_a_step_on_rabbitmq_loses_nothing(
     pool: Pool, database: str, rabbitmq_url: str, sim: RunningSimulator, tmp_path: Path, step: str
 ) -> None:
-    async for bench in _bench(pool, database, rabbitmq_url, tmp_path):
+    async with bench_on(pool, database, rabbitmq_url, tmp_path) as bench:
         await killed_at(step, bench, sim, tmp_path, rabbitmq_url)
 
 
@@ -145,14 +146,15 @@ def broker() -> Iterator[PrivateRabbit]:
 async def test_g2_a_broker_killed_at_a_step_loses_nothing(
     pool: Pool, database: str, broker: PrivateRabbit, sim: RunningSimulator, tmp_path: Path, step: str
 ) -> None:
-    async for bench in _bench(pool, database, await asyncio.to_thread(broker.vhost), tmp_path):
+    amqp_url = await asyncio.to_thread(broker.vhost)
+    async with bench_on(pool, database, amqp_url, tmp_path) as bench:
         await first_watched(bench, sim)
         story = Story(sim)
         story.while_nobody_watches()
         seen = len(await bench.observer.read())
         armed, happened = asyncio.Event(), asyncio.Event()
 
-        async def restart(happened: asyncio.Event = happened) -> None:
+        async def restart() -> None:
             await asyncio.to_thread(broker.kill)
             await asyncio.to_thread(broker.start)
             happened.set()
@@ -177,9 +179,11 @@ async def test_g2_a_broker_killed_at_a_step_loses_nothing(
             restore()
 
 
-async def _bench(pool: Pool, database: str, amqp_url: str, folder: Path) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def bench_on(pool: Pool, database: str, amqp_url: str, folder: Path) -> AsyncIterator[Bench]:
+    """A store and a RabbitMQ."""
     secret = folder / "password"
-    secret.write_text(PASSWORD)  # noqa: ASYNC240  a few bytes, in a test
+    secret.write_text(PASSWORD)
     bus = await connect_bus(amqp_url=amqp_url, database_url=database, name="test")
     await bus.declare(TOPOLOGY)
     try:
