@@ -8,6 +8,9 @@ FACTS = Counter("patchbay_collector_facts_total", "Facts confirmed by the bus", 
 SUPPRESSED = Counter(
     "patchbay_collector_suppressed_total", "Changes that said nothing new, by reason", ["vcenter", "reason"]
 )
+REREAD = Counter(
+    "patchbay_collector_read_whole_total", "Objects read whole: a change was not understood", ["vcenter"]
+)
 PAGES = Counter("patchbay_collector_pages_total", "Answers with changes", ["vcenter"])
 LOST = Counter("patchbay_collector_lost_total", "Losses of sight, by cause", ["vcenter", "cause"])
 LAG = Gauge(

@@ -22,6 +22,8 @@ class CollectorSettings(BaseModel):
     page_objects: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Objects per answer: bounds memory and what is repeated after a crash."""
 
+    partial_updates: bool = True
+    """Ask vCenters for the changed elements of lists only, not for whole lists."""
     coalesce_seconds: Annotated[float, Field(ge=0, le=60)] = 0.25
     """Who was just told of is told of again after so long, with all that changed meanwhile. 0: at once."""
 

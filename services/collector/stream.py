@@ -82,7 +82,7 @@ class Stream:
     async def run(self) -> None:
         """The epoch, from its first fact on."""
         await self._announce()
-        await self._session.watch()
+        await self._session.watch(partial=self._settings.partial_updates)
         if self._session.unsupported:
             log.info("properties unknown there", vcenter=self._name, paths=sorted(self._session.unsupported))
         version, more = "", False
@@ -112,6 +112,9 @@ class Stream:
         if lost is not None:
             raise lost
         self._mirror.apply(page.changes)
+        if stale := self._mirror.take_stale():
+            metrics.REREAD.labels(self._name).inc(len(stale))
+            self._mirror.apply(await self._session.read_wholes(stale))
         now = monotonic()
         news = list(self._mirror.news(lambda moid: self._coalescing.may_tell(moid, now)))
         news = self._departures.sift(news, self._mirror)

@@ -16,6 +16,7 @@ from services.collector.domain.hosts import host_changed
 from services.collector.domain.machines import vm_changed
 from services.collector.domain.networks import portgroup_changed, switch_changed
 from services.collector.domain.noise import noise_of
+from services.collector.domain.patches import STALE, resolved
 from services.collector.domain.raw import GuestNic
 from services.collector.domain.removals import removed
 from services.collector.domain.stamp import Stamp
@@ -84,6 +85,7 @@ class Mirror:
         self._renamed_pools: set[str] = set()
         self._nics_before: dict[str, tuple[GuestNic, ...]] = {}
         self._touched_hosts: set[str] = set()
+        self._stale: dict[tuple[Kind, str], None] = {}
 
     def counts(self) -> dict[Kind, int]:
         """Objects present, by kind."""
@@ -113,6 +115,15 @@ class Mirror:
                 for topic in (change.kind, "guest"):
                     self._digests.pop((topic, change.moid), None)
                 self._dirty[change.kind][change.moid] = None
+
+    def take_stale(self) -> list[tuple[Kind, str, str]]:
+        """Objects to be read whole, since a change of them was not understood: kind, finer type, id. Once."""
+        stale, self._stale = self._stale, {}
+        return [
+            (kind, getattr(state, "type", ""), moid)
+            for kind, moid in stale
+            if (state := self._states(kind).get(moid)) is not None
+        ]
 
     def datacenters(self) -> dict[str, str]:
         """Name by managed object id."""
@@ -201,8 +212,12 @@ class Mirror:
 
     def _touch(self, kind: Kind, state: State, change: Change) -> None:
         nics = state.guest_nics if isinstance(state, Vm) else None
-        if not _assign(state, change.fields):
-            self.suppressed["unchanged"] += 1
+        fields = {name: resolved(value, getattr(state, name)) for name, value in change.fields.items()}
+        understood = {name: value for name, value in fields.items() if value is not STALE}
+        if len(understood) < len(fields):
+            self._stale[kind, state.moid] = None
+        if not _assign(state, understood):
+            self.suppressed["unchanged"] += len(understood) == len(fields)
             return
         if nics is not None and "guest_nics" in change.fields:
             self._nics_before.setdefault(state.moid, nics)

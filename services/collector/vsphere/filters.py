@@ -12,21 +12,24 @@ from services.collector.vsphere.paths import GROUPS, INDISPENSABLE, WATCHED, Gro
 _Collector: Any = vmodl.query.PropertyCollector
 
 
-def watch_groups(content: Any) -> frozenset[str]:
-    """Make a view and a filter per group. Returns the paths left out, as "Type.path". Blocks."""
+def watch_groups(content: Any, *, partial: bool) -> frozenset[str]:
+    """Make a view and a filter per group. Returns the paths left out, as "Type.path". Blocks.
+
+    `partial`: lists are told of element by element.
+    """
     left_out: set[str] = set()
     for group in GROUPS:
         view = content.viewManager.CreateContainerView(content.rootFolder, list(group.types), True)
-        left_out |= _create_filter(content.propertyCollector, group, view)
+        left_out |= _create_filter(content.propertyCollector, group, view, partial)
     return frozenset(left_out)
 
 
-def _create_filter(collector: Any, group: Group, view: Any) -> set[str]:
+def _create_filter(collector: Any, group: Group, view: Any, partial: bool) -> set[str]:
     """Each refusal names one path; without it, the vCenter is asked again."""
     left_out: set[str] = set()
     while True:
         try:
-            collector.CreateFilter(filter_spec(group, view, left_out), False)
+            collector.CreateFilter(filter_spec(group, view, left_out), partial)
         except vmodl.query.InvalidProperty as fault:
             unknown = {f"{kind._wsdlName}.{fault.name}" for kind in group.types}
             if fault.name in INDISPENSABLE or unknown <= left_out:

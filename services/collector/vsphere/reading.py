@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from pyVmomi import vim, vmodl
 
 from services.collector.domain.changes import Action, Change, Page, Signs
+from services.collector.vsphere.partial import add_partial
 from services.collector.vsphere.paths import WATCHED, Watched
 
 _ACTIONS: dict[str, Action] = {"enter": "enter", "modify": "modify", "leave": "leave"}
@@ -53,10 +57,11 @@ def _change(entry: Any, watched: Watched, tally: _Tally) -> Change:
         return Change(action, watched.kind, moid, watched.type)
     fields: dict[str, object] = {}
     for change in entry.changeSet or ():
+        value = None if str(change.op) in _UNSET else change.val
         field = watched.fields.get(change.name)
         if field is None:
+            add_partial(fields, watched, change.name, functools.partial(_same, value))
             continue
-        value = None if str(change.op) in _UNSET else change.val
         if field.essential and value is not None:
             tally.essentials += 1
             tally.hollow += not len(value)
@@ -67,6 +72,22 @@ def _change(entry: Any, watched: Watched, tally: _Tally) -> Change:
             tally.unread.add(f"{entry.obj._wsdlName}.{change.name}")
     _judge_object(entry, tally)
     return Change(action, watched.kind, moid, watched.type, fields)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def plain_fields(watched: Watched, values: Iterable[tuple[str, Any]]) -> dict[str, object]:
+    """Fields of an object from the values of properties. What is of an unknown shape is left out."""
+    fields: dict[str, object] = {}
+    for path, value in values:
+        field = watched.fields.get(path)
+        if field is None:
+            continue
+        with contextlib.suppress(AttributeError, TypeError, ValueError, LookupError):
+            fields[field.name] = field.convert(value)
+    return fields
 
 
 def _judge_object(entry: Any, tally: _Tally) -> None:

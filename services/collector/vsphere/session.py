@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +12,17 @@ from uuid import UUID
 import structlog
 from pyVmomi import vim, vmodl
 
-from services.collector.domain.changes import Page
+from services.collector.domain.changes import Change, Page
 from services.collector.domain.sight import SightLost
 from services.collector.domain.spelling import uuid_or_none
+from services.collector.domain.state import ObjectKind
 from services.collector.vsphere.endpoint import Credentials, Endpoint
 from services.collector.vsphere.faults import OUT_OF_SIGHT, sight_lost_by
 from services.collector.vsphere.filters import watch_groups
 from services.collector.vsphere.probing import probe
 from services.collector.vsphere.reading import read_page
 from services.collector.vsphere.transport import Transport
+from services.collector.vsphere.wholes import read_wholes
 from services.collector.vsphere.worker import Worker
 
 _WaitOptions: Any = vmodl.query.PropertyCollector.WaitOptions
@@ -59,9 +61,16 @@ class Session:
         self._worker = worker
         self._patience = patience
 
-    async def watch(self) -> None:
-        """Ask to be told of everything; once per session, before the first page."""
-        self.unsupported = await self.call(lambda: watch_groups(self._content))
+    async def watch(self, *, partial: bool = True) -> None:
+        """Ask to be told of everything; once per session, before the first page.
+
+        `partial`: of lists, only the elements that changed.
+        """
+        self.unsupported = await self.call(lambda: watch_groups(self._content, partial=partial))
+
+    async def read_wholes(self, objects: Sequence[tuple[ObjectKind, str, str]]) -> list[Change]:
+        """All that is watched of each object, by kind, finer type and managed object id."""
+        return await self.call(lambda: read_wholes(self._content, objects, self.unsupported))
 
     async def next_page(self, version: str, *, wait_seconds: int, objects: int) -> Page | None:
         """What changed since `version` ("" at first), at most `objects` of it; None when nothing did in time.

@@ -22,16 +22,11 @@ def cards(devices: Any) -> tuple[Card, ...]:
 
 
 def _card(device: Any) -> Card:
-    backing, state = device.backing, device.connectable
-    network = switch = group = port = None
-    match backing:
-        case vim.vm.device.VirtualEthernetCard.DistributedVirtualPortBackingInfo():
-            switch, group, port = backing.port.switchUuid, backing.port.portgroupKey, backing.port.portKey
-        case vim.vm.device.VirtualEthernetCard.NetworkBackingInfo():
-            network = moid(backing.network)
+    state = device.connectable
+    network, switch, group, port = card_backing(device.backing)
     return Card(
         key=device.key,
-        label=(device.deviceInfo.label if device.deviceInfo else None) or f"device {device.key}",
+        label=card_label(device.key, device.deviceInfo),
         kind=type(device).__name__.rpartition(".")[2],
         mac=device.macAddress,
         connected=bool(state.connected) if state else False,
@@ -40,6 +35,22 @@ def _card(device: Any) -> Card:
         portgroup_key=group,
         port_key=port,
     )
+
+
+def card_label(key: int, info: Any) -> str:
+    """What people call the card."""
+    return (info.label if info else None) or f"device {key}"
+
+
+def card_backing(backing: Any) -> tuple[str | None, str | None, str | None, str | None]:
+    """What the card is plugged into: network, or else switch, port group key and port key."""
+    match backing:
+        case vim.vm.device.VirtualEthernetCard.DistributedVirtualPortBackingInfo():
+            return None, backing.port.switchUuid, backing.port.portgroupKey, backing.port.portKey
+        case vim.vm.device.VirtualEthernetCard.NetworkBackingInfo():
+            return moid(backing.network), None, None, None
+        case _:
+            return None, None, None, None
 
 
 def guest_nics(nics: Any) -> tuple[GuestNic, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from services.collector.domain.changes import Action, Change
 from services.collector.vsphere.decoding.documents import VIM, Element, TypeNames, Unfamiliar
 from services.collector.vsphere.decoding.scalars import boolean
 from services.collector.vsphere.decoding.tally import Absence, Tally, absence
 from services.collector.vsphere.decoding.unfamiliar import NOT_UNDERSTOOD, one_value
 from services.collector.vsphere.decoding.views import value_of
+from services.collector.vsphere.partial import add_partial
 from services.collector.vsphere.paths import WATCHED, Field, Watched
 
 ACTIONS: dict[str | None, Action] = {"enter": "enter", "modify": "modify", "leave": "leave"}
@@ -92,6 +96,7 @@ class Walk:
             path, op, value = self._change(change)
             field = watched.fields.get(path)
             if field is None:
+                add_partial(fields, watched, path, partial(self._part, op, value))
                 continue
             if op in UNSET or (value is None and op in ASSIGNED):
                 fields[field.name] = None
@@ -105,6 +110,15 @@ class Walk:
                 # Worth a field, not a vCenter. As with a missing one, the old value stays.
                 self._tally.unread.add(where)
         return fields
+
+    def _part(self, op: str, element: Element | None) -> Any:
+        """The value of a place below a property, None for none. Raises one of `NOT_UNDERSTOOD`."""
+        if op in UNSET or element is None:
+            return None
+        try:
+            return value_of(self._names, element)
+        except Unfamiliar:
+            return one_value(element)
 
     def _change(self, change: Element) -> tuple[str, str, Element | None]:
         path = op = ""
