@@ -86,8 +86,8 @@ def _occupy(steps: _Steps, address: str, holder: Holder, since: datetime, held: 
 def _end(steps: _Steps, address: str, ending: Ending, held: Held | None) -> None:
     """Let the address cool down from the end of its last holder, in whose name it is released."""
     if held is not None and held.holder.kind == "cooling":
-        # What others released later than that cools down for them.
-        if held.since >= ending.at and held.holder.id != ending.holder.id:
+        # What others released later than that, such as an expired reservation, cools down for them.
+        if held.holder.id not in ending.ours and held.since >= ending.at:
             return
         if held == Held(Holder("cooling", ending.holder.id), ending.at):
             return

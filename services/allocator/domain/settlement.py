@@ -84,11 +84,12 @@ class Case:
 
 
 class Ending(NamedTuple):
-    """The last holder of an address that nobody has any more."""
+    """The last holder of an address that nobody has any more; `ours`: ids of all who ever gave it up."""
 
     holder: Holder
     since: datetime
     at: datetime
+    ours: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +207,11 @@ def _endings(case: Case) -> dict[Spot, Ending]:
 
 def _keep_later(last: dict[Spot, Ending], spot: Spot, ending: Ending) -> None:
     known = last.get(spot)
+    later = ending
     if known is not None:
-        ending = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
-    last[spot] = ending
+        later = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
+    ours = {ending.holder.id} | (known.ours if known is not None else set())
+    last[spot] = later._replace(ours=frozenset(ours))
 
 
 def _match(case: Case, seen: SeenOn) -> Match:
