@@ -59,7 +59,7 @@ class Placed:
 
 async def place(platform: Platform, wanted: Placing, *, dry: bool, apply: bool) -> Placed:
     """Ask, and with `apply` create what was placed. Raises `Misused` for what can't be asked."""
-    content, flags = await _resolved(platform, wanted)
+    content, flags = await resolved(platform, wanted)
     template = await _template(platform, wanted, content, flags) if wanted.template else None
     request = asked(content, flags, wanted)
     if dry:
@@ -84,7 +84,7 @@ def asked(content: dict[str, Any], flags: dict[str, Any], wanted: Placing) -> As
     return request if wanted.count is None else numbered(request, wanted.count, wanted.mode)
 
 
-async def _resolved(platform: Platform, wanted: Placing) -> tuple[dict[str, Any], dict[str, Any]]:
+async def resolved(platform: Platform, wanted: Placing) -> tuple[dict[str, Any], dict[str, Any]]:
     """File and flags, with the vCenters' names turned into ids."""
     content, flags = dict(wanted.content), dict(wanted.flags)
     for part in (content, *_vms(content)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -10,11 +11,15 @@ from services.cli import placing
 from services.cli.applying import as_json as applied_as_json
 from services.cli.applying import complaint
 from services.cli.commands import place_options as option
+from services.cli.foreseeing import Elsewhere, place_without, room_for
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, end, present, say
 from services.cli.placing import Placed, Placing
-from services.cli.rendering.answers import render_placed
+from services.cli.rendering.answers import render_answer, render_placed
+from services.cli.rendering.forecasts import render_elsewhere, render_room
 from services.cli.requests import disk, file_content, labels, mebibytes, nic_request, peer, seconds
+from services.placement.what_if import Room
+from shared.events.placement import VmCreateRefused
 from shared.runtime.environment import Platform
 
 
@@ -48,14 +53,16 @@ def place(
     lease: option.Lease = None,
     priority: option.Priority = None,
     request_id: option.RequestId = None,
+    fit: option.Fit = False,
+    without_host: option.WithoutHost = None,
     dry: option.Dry = False,
     apply: option.Apply = False,
     template: option.Template = None,
     as_json: Json = False,
 ) -> None:
     """Ask for a place for a VM, or for many; exit 1 when there is none, with the reasons."""
-    if dry and apply:
-        raise typer.BadParameter("--dry-run and --apply exclude each other")
+    if apply and (dry or fit or without_host):
+        raise typer.BadParameter("--apply creates VMs; --dry-run, --fit and --without-host only tell")
     if template is not None and not apply:
         raise typer.BadParameter("--template says what --apply is to clone; give both")
     try:
@@ -88,20 +95,43 @@ def place(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
-    async def work(platform: Platform) -> Placed:
-        wanted = Placing(
+    def wanted() -> Placing:
+        return Placing(
             content=file_content(file) if file else {},
             source=str(file or "the request"),
-            flags=flags,
+            flags={"name": "any"} | flags if fit and file is None else flags,
             where=where,
             count=count,
             mode="as_many_as_fit" if as_many_as_fit else None,
             template=template,
         )
-        return await placing.place(platform, wanted, dry=dry, apply=apply)
+
+    if fit or without_host:
+        _foresee(wanted, fit=fit, without=without_host or [], as_json=as_json)
+        return
+
+    async def work(platform: Platform) -> Placed:
+        return await placing.place(platform, wanted(), dry=dry, apply=apply)
 
     placed = with_platform(work, as_json=as_json)
     _show(placed, dry=dry, as_json=as_json)
+
+
+def _foresee(wanted: Callable[[], Placing], *, fit: bool, without: list[str], as_json: bool) -> None:
+    async def work(platform: Platform) -> Room | Elsewhere | VmCreateRefused:
+        if fit:
+            return await room_for(platform, wanted(), without)
+        return await place_without(platform, wanted(), without)
+
+    found = with_platform(work, as_json=as_json)
+    if isinstance(found, Room):
+        present(found, lambda: render_room(found), as_json=as_json)
+    elif isinstance(found, Elsewhere):
+        present(found, lambda: render_elsewhere(found), as_json=as_json)
+    else:
+        data = {"type": found.TYPE, **found.model_dump(mode="json")}
+        present(data, lambda: render_answer(found, dry=True), as_json=as_json)
+        raise typer.Exit(1)
 
 
 def _given(**values: Any) -> dict[str, Any]:

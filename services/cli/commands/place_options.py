@@ -11,6 +11,7 @@ SIZE = "Size and devices"
 WHERE = "Where"
 GUEST = "Guest"
 REQUEST = "Request"
+WHAT_IF = "What if"
 
 Name = Annotated[str | None, typer.Argument(help="Name of the VM to be.")]
 File = Annotated[
@@ -102,6 +103,20 @@ Priority = Annotated[
 ]
 RequestId = Annotated[
     str | None, typer.Option(help="The same id gets the same answer.", rich_help_panel=REQUEST)
+]
+Fit = Annotated[
+    bool,
+    typer.Option(
+        "--fit", help="How many more VMs of this shape fit; holds nothing.", rich_help_panel=WHAT_IF
+    ),
+]
+WithoutHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--without-host",
+        help="If this host were in maintenance; holds nothing. Repeat.",
+        rich_help_panel=WHAT_IF,
+    ),
 ]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Answer, and hold nothing.")]
 Apply = Annotated[

@@ -9,10 +9,13 @@ import typer
 from services.cli.instance import with_platform
 from services.cli.names import not_known
 from services.cli.outcome import Json, people, present
+from services.cli.rendering.forecasts import render_evacuation
 from services.cli.rendering.guests import Format, written
 from services.cli.rendering.placements import render_explained, render_list, render_shown
-from services.placement import queries
+from services.cli.settings import load
+from services.placement import queries, what_if
 from services.placement.queries import Explained, PlacementRow
+from services.placement.what_if import Evacuation
 from shared.events.placement import VmCreateRefused
 from shared.runtime.environment import Platform
 
@@ -71,6 +74,22 @@ def explain(which: Which, as_json: Json = False) -> None:
 
     found = with_platform(work, as_json=as_json)
     present(found, lambda: render_explained(found), as_json=as_json)
+
+
+@app.command()
+def evacuate(
+    host: Annotated[str, typer.Argument(help="Name or managed object id of the host.")],
+    as_json: Json = False,
+) -> None:
+    """Show where a host's VMs would go if it were in maintenance; exit 1 when some would have no place."""
+
+    async def work(platform: Platform) -> Evacuation:
+        return await what_if.evacuate(platform.pool, host, load().placement)
+
+    found = with_platform(work, as_json=as_json)
+    present(found, lambda: render_evacuation(found), as_json=as_json)
+    if found.stranded:
+        raise typer.Exit(1)
 
 
 async def find(platform: Platform, which: str) -> Explained:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from services.cli.main import app
 from tests.integration.cli.conftest import Installed, Shell
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -151,3 +153,33 @@ def test_09_wrong_flags_say_what_is_right(here: Shell, tmp_path: Path) -> None:
     path.write_text("vms: [{name: a}, {name: b, nics: [{subnte: x}]}]")
     assert "VM 2 (b): not a create-VM request: nics.0.subnte" in complaint("-f", str(path))
     assert "names and request ids of their own" in complaint("c", "-f", str(path))
+
+
+def test_10_what_would_be_is_told_and_nothing_held(here: Shell) -> None:
+    room = here.ask("place", "--fit", "--memory", "1G", "--nic", "shop")
+    free = 13 - len(here.ask("nic", "list", "--subnet", "shop"))
+    assert room["count"] == sum(room["by_host"].values()) <= free
+    assert room["stopped_by"]
+    assert f"{room['count']} more fit" in here.run("place", "--fit", "--memory", "1G", "--nic", "shop").stdout
+    assert here.ask("place", "--fit", "--memory", "30T", "--nic", "shop")["count"] == 0
+    chosen = here.ask("place", "x", "--nic", "shop", "--dry-run")["host_name"]
+    other = here.ask("place", "x", "--nic", "shop", "--without-host", chosen)
+    assert other["host"] != chosen
+    assert other["host"] in here.run("place", "x", "--nic", "shop", "--without-host", chosen).stdout
+    refused = here.ask("place", "x", "--nic", "shop", "--host", chosen, "--without-host", chosen, code=1)
+    assert refused["type"] == "vm.create.refused"
+    assert "no host 'absent'" in here.run("place", "x", "--without-host", "absent", code=1).stderr
+    assert here.ask("reservation", "list") == []
+
+
+def test_11_a_hosts_absence_and_a_subnets_end_are_foreseen(here: Shell) -> None:
+    host = here.ask("placement", "show", "made-1")["answer"]["host_name"]
+    words = ("placement", "evacuate", host)
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    stranded = [move["vm"] for move in found["moves"] if move["to"] is None]
+    assert "made-1" in {move["vm"] for move in found["moves"]}
+    assert host in here.run(*words, code=1 if stranded else 0).stdout
+    forecast = here.ask("subnet", "forecast", "shop")
+    assert (forecast["capacity"], forecast["used"] > 0) == (13, True)
+    assert "because" in here.run("subnet", "forecast", "shop").stdout
+    assert "no subnet 'absent'" in here.run("subnet", "forecast", "absent", code=1).stderr
