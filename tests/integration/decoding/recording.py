@@ -26,12 +26,12 @@ SECONDS = 30.0
 class Recorder:
     """A login that watches all that the collector watches. Blocks."""
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str, password: str, *, partial: bool = False) -> None:
         self._transport = Transport(parse_endpoint(url, "insecure"), SECONDS)
         credentials = Credentials(user, SecretStr(password))
         self.content = vim.ServiceInstance("ServiceInstance", self._transport.stub()).RetrieveContent()
         self.content.sessionManager.Login(credentials.user, credentials.password.get_secret_value(), None)
-        watch_groups(self.content)
+        watch_groups(self.content, partial=partial)
         self.version = ""
 
     def answer(self, *, objects: int = 1000, wait_seconds: int = 0) -> bytes:

@@ -80,6 +80,25 @@ KINDS: dict[Any, list[Any]] = {
 }
 """What a field of a declared type may really hold; other types hold themselves."""
 
+PARTS: dict[str, Any] = {
+    "config.hardware.device[4000]": DEVICE.VirtualDevice,
+    "config.hardware.device[4000].macAddress": str,
+    "config.hardware.device[4000].connectable": DEVICE.VirtualDevice.ConnectInfo,
+    "config.hardware.device[4000].connectable.connected": bool,
+    "config.hardware.device[4000].deviceInfo": vim.Description,
+    "config.hardware.device[4000].deviceInfo.label": str,
+    "config.hardware.device[4000].backing": DEVICE.VirtualDevice.BackingInfo,
+    "config.hardware.device[4000].backing.network": vim.Network,
+    "config.hardware.device[4000].backing.port": vim.dvs.PortConnection,
+    "config.hardware.device[4000].backing.port.portKey": str,
+    "config.hardware.device[4000].backing.deviceName": str,
+    "config.hardware.device[4000].unitNumber": int,
+    "config.hardware.device": DEVICE.VirtualDevice.Array,
+    "guest.net[4000].ipAddress": str,
+    "guest.disk[1]": str,
+}
+"""Places below a VM's properties, as changes name them when lists are told of in parts."""
+
 FAULTS = (
     vim.fault.NotAuthenticated,
     vim.fault.NoPermission,
@@ -213,19 +232,23 @@ def object_update(maker: Maker, type_name: str | None = None) -> Any:
     name = type_name or maker.one_of([*WATCHED, "VirtualMachine", "VirtualMachine", "ResourcePool"])
     paths = [path for kind, path in EVERY_PATH if kind == name]
     absent = [path for path in paths if maker.likely(0.02)]
+    changes = [change(maker, path, declared(name, path)) for path in paths if maker.likely(0.7)]
+    if name == "VirtualMachine" and maker.likely(0.4):
+        changes += [change(maker, path, kind) for path, kind in PARTS.items() if maker.likely(0.3)]
     return COLLECTOR.ObjectUpdate(
         kind=maker.one_of(("enter", "enter", "modify", "leave")),
         obj=type_named(name)("moid-1"),
-        changeSet=[change(maker, name, path) for path in paths if maker.likely(0.7)],
+        changeSet=changes,
         missingSet=[
             COLLECTOR.MissingProperty(path=path, fault=maker.data(maker.one_of(FAULTS), 1)) for path in absent
         ],
     )
 
 
-def change(maker: Maker, type_name: str, path: str) -> Any:
+def change(maker: Maker, path: str, kind: Any) -> Any:
+    """What happened to one property, or a place below one."""
     op = maker.one_of(("assign",) * 12 + ("add", "remove", "indirectRemove"))
-    value = maker.value(declared(type_name, path)) if op in {"assign", "add"} else None
+    value = maker.value(kind) if op in {"assign", "add"} else None
     return COLLECTOR.Change(name=path, op=op, val=None if maker.likely(0.05) else value)
 
 

@@ -28,7 +28,7 @@ class Unreadable(Exception):
     """The bytes are no answer of a vCenter."""
 
 
-class Unfamiliar(Exception):
+class Unfamiliar(ValueError):
     """This is written in a way the decoder does not know; pyVmomi may."""
 
 
@@ -72,24 +72,20 @@ def parse_answer(body: bytes) -> tuple[TypeNames, Element]:
     return TypeNames(_prefixes(body)), within[0]
 
 
-class Fragments:
-    """Parses parts of an answer in which namespaces have the usual prefixes."""
+def parse_fragment(text: str) -> tuple[TypeNames, Element]:
+    """The one element in `text`, a part of an answer in which namespaces have the usual prefixes.
 
-    def __init__(self) -> None:
-        self.names = TypeNames({"": VIM, "xsd": XSD})
-        self._parser = _parser()
-
-    def parse(self, text: str) -> Element:
-        """The one element in `text`. Raises `Unfamiliar` when it is not one."""
-        if "xmlns" in text:
-            raise Unfamiliar
-        try:
-            root = _parse(f"{_FRAGMENT_START}{text}{_FRAGMENT_END}".encode(), self._parser)
-        except Unreadable:
-            raise Unfamiliar from None
-        if len(root) != 1:
-            raise Unfamiliar
-        return root[0]
+    Raises `Unfamiliar` when it is not one.
+    """
+    if "xmlns" in text:
+        raise Unfamiliar
+    try:
+        root = _parse(f"{_FRAGMENT_START}{text}{_FRAGMENT_END}".encode(), _FRAGMENT_PARSER)
+    except Unreadable:
+        raise Unfamiliar from None
+    if len(root) != 1:
+        raise Unfamiliar
+    return TypeNames({"": VIM, "xsd": XSD}), root[0]
 
 
 def _parser() -> etree.XMLParser:
@@ -98,6 +94,9 @@ def _parser() -> etree.XMLParser:
     return etree.XMLParser(
         resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True, collect_ids=False
     )
+
+
+_FRAGMENT_PARSER = _parser()
 
 
 def _parse(body: bytes, parser: etree.XMLParser) -> Element:

@@ -7,20 +7,15 @@ An object that does not fit is parsed by itself; an answer whose frame does not 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from collections.abc import Mapping
 
 from services.collector.domain.changes import Change
-from services.collector.vsphere import translating_machines
-from services.collector.vsphere.decoding import shapes
-from services.collector.vsphere.decoding.documents import SOAP, VIM, XSD, XSI, Fragments, Unfamiliar
-from services.collector.vsphere.decoding.scalars import once, scalar_of
+from services.collector.vsphere.decoding.documents import SOAP, VIM, XSD, XSI, Unfamiliar, parse_fragment
+from services.collector.vsphere.decoding.plans import PLANS, Plan
 from services.collector.vsphere.decoding.shapes import TEXT
 from services.collector.vsphere.decoding.tally import Tally
-from services.collector.vsphere.decoding.unfamiliar import NOT_UNDERSTOOD
 from services.collector.vsphere.decoding.walking import ACTIONS, Walk
-from services.collector.vsphere.paths import WATCHED, Field
+from services.collector.vsphere.paths import WATCHED
 
 _HEAD = re.compile(
     r'\s*(?:<\?xml version="1\.0"(?: encoding="(?i:utf-8)")?\s*\?>)?\s*'
@@ -43,35 +38,6 @@ _TAIL = re.compile(
     r"</soapenv:Body>\s*</soapenv:Envelope>\s*"
 )
 
-Scanner = Callable[[str, int], tuple[object, int, int]]
-
-
-class Plan(NamedTuple):
-    """How the values of one path are read. `scan`, of arrays of type `array`, starts at the first item."""
-
-    field: Field
-    array: str
-    scan: Scanner | None
-    is_reference: bool
-
-
-_SCANNERS: Mapping[Callable[[Any], object], tuple[str, Scanner]] = {
-    translating_machines.cards: ("ArrayOfVirtualDevice", shapes.cards),
-    translating_machines.guest_nics: ("ArrayOfGuestNicInfo", shapes.guest_nics),
-    translating_machines.guest_stacks: ("ArrayOfGuestStackInfo", shapes.guest_stacks),
-    translating_machines.moids: ("ArrayOfManagedObjectReference", shapes.references),
-}
-
-
-def _plan(field: Field) -> Plan:
-    array, scan = _SCANNERS.get(field.convert, ("", None))
-    return Plan(field, array, scan, field.convert is translating_machines.moid)
-
-
-_PLANS: Mapping[str, Mapping[str, Plan]] = MappingProxyType(
-    {name: {path: _plan(field) for path, field in kind.fields.items()} for name, kind in WATCHED.items()}
-)
-
 
 class Scan:
     """Scans one answer. Raises `Unfamiliar` when its frame is not the plain one."""
@@ -79,7 +45,6 @@ class Scan:
     def __init__(self, text: str, tally: Tally) -> None:
         self._text = text
         self._tally = tally
-        self._fragments = Fragments()
         self.version = ""
         self.truncated = False
         self.changes: list[Change] = []
@@ -131,7 +96,7 @@ class Scan:
         fields: dict[str, object] = {}
         sizes: list[int] = []
         changed = at
-        at = self._fields(_PLANS[type_name], at, fields, sizes)
+        at = self._fields(PLANS[type_name], at, fields, sizes)
         if not self._text.startswith(_OBJECT_ENDS, at):
             raise Unfamiliar
         if action == "leave":
@@ -157,22 +122,17 @@ class Scan:
             field = plan.field
             if unset is not None:
                 fields[field.name] = None
-            elif content is None or plan.array == type_name:
+            elif content is not None and plan.array != type_name:
+                fields[field.name] = plan.single(type_name, content, referred)
+            else:
                 begin = at if content is None else change.start(4)
-                fields[field.name], size, at = self._array(plan, type_name, begin)
+                fields[field.name], size, at = plan.several(text, type_name, change.end(1), begin)
                 if field.essential:
                     sizes.append(size)
-            else:
-                fields[field.name] = _single(plan, referred, type_name, content)
+                if not text.startswith(_VALUE_ENDS, at):
+                    raise Unfamiliar
+                at += len(_VALUE_ENDS)
         return at
-
-    def _array(self, plan: Plan, type_name: str, at: int) -> tuple[object, int, int]:
-        if plan.scan is None or plan.array != type_name:
-            raise Unfamiliar
-        value, size, at = plan.scan(self._text, at)
-        if not self._text.startswith(_VALUE_ENDS, at):
-            raise Unfamiliar
-        return value, size, at + len(_VALUE_ENDS)
 
     def _by_tree(self, at: int) -> int:
         """Let an XML parser look at one object."""
@@ -181,8 +141,9 @@ class Scan:
             raise Unfamiliar
         end += len(_OBJECT_ENDS)
         self.parsed += 1
-        walk = Walk(self._fragments.names, self._tally)
-        walk.object_update(self._fragments.parse(self._text[at:end]))
+        names, element = parse_fragment(self._text[at:end])
+        walk = Walk(names, self._tally)
+        walk.object_update(element)
         self.changes += walk.changes
         return end
 
@@ -190,16 +151,3 @@ class Scan:
 def _holds(text: str, sign: str, mark: str, at: int) -> bool:
     """Whether `mark` is in the text; looking for its `sign` first is ten times as quick."""
     return text.find(sign, at) >= 0 and text.find(mark, at) >= 0
-
-
-def _single(plan: Plan, referred: str | None, type_name: str, content: str) -> object:
-    if plan.is_reference:
-        if type_name != "ManagedObjectReference" or not referred:
-            raise Unfamiliar
-        return once(content)
-    if referred:
-        raise Unfamiliar
-    try:
-        return plan.field.convert(scalar_of(type_name, content))
-    except NOT_UNDERSTOOD:
-        raise Unfamiliar from None
