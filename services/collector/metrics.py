@@ -8,6 +8,18 @@ FACTS = Counter("patchbay_collector_facts_total", "Facts confirmed by the bus", 
 SUPPRESSED = Counter(
     "patchbay_collector_suppressed_total", "Changes that said nothing new, by reason", ["vcenter", "reason"]
 )
+DECODE = Counter("patchbay_collector_decode_seconds_total", "CPU time spent on decoding answers", ["vcenter"])
+TRANSLATE = Counter(
+    "patchbay_collector_translate_seconds_total", "Time spent on making facts of changes", ["vcenter"]
+)
+PUBLISH = Counter(
+    "patchbay_collector_publish_seconds_total",
+    "Time from facts made to facts remembered and confirmed",
+    ["vcenter"],
+)
+STRAYS = Counter(
+    "patchbay_collector_strays_total", "Values that only pyVmomi's slow reader understood", ["vcenter"]
+)
 REREAD = Counter(
     "patchbay_collector_read_whole_total", "Objects read whole: a change was not understood", ["vcenter"]
 )

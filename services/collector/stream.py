@@ -78,6 +78,8 @@ class Stream:
         self._lag = 0.0
         self._beaten_at = 0.0
         self._unread: frozenset[str] = frozenset()
+        self._strays: set[str] = set()
+        self._decode_seconds = 0.0
 
     async def run(self) -> None:
         """The epoch, from its first fact on."""
@@ -117,6 +119,7 @@ class Stream:
             self._mirror.apply(await self._session.read_wholes(stale))
         now = monotonic()
         news = list(self._mirror.news(lambda moid: self._coalescing.may_tell(moid, now)))
+        metrics.TRANSLATE.labels(self._name).inc(monotonic() - now)
         news = self._departures.sift(news, self._mirror)
         if not page.truncated:
             news += self._departures.take()
@@ -152,9 +155,11 @@ class Stream:
             self._held_from = None
 
     async def _publish(self, news: Sequence[News], at: datetime) -> None:
+        began = monotonic()
         await self._known.remember(news)
         await self._outgoing.publish_news(news, at)
         await self._known.forget((item.kind, item.moid) for item in news if item.gone)
+        metrics.PUBLISH.labels(self._name).inc(monotonic() - began)
         if self.complete:
             self._coalescing.note({item.moid for item in news if item.kind == "vm"}, monotonic())
             self._coalescing.forget_old(monotonic())
@@ -186,6 +191,13 @@ class Stream:
     def _report(self, page: Page) -> None:
         """Metrics, and a word once about what can't be understood."""
         metrics.PAGES.labels(self._name).inc()
+        metrics.DECODE.labels(self._name).inc(self._session.decode_seconds - self._decode_seconds)
+        self._decode_seconds = self._session.decode_seconds
+        if strays := set(self._session.strays) - self._strays:
+            log.info("values left to pyVmomi", vcenter=self._name, paths=sorted(strays))
+            self._strays |= strays
+        metrics.STRAYS.labels(self._name).inc(self._session.strays.total())
+        self._session.strays.clear()
         metrics.LAG.labels(self._name).set(self._lag)
         self._mirror.suppressed["coalesced"] += self._coalescing.merged
         self._coalescing.merged = 0

@@ -12,7 +12,7 @@ from services.collector.vsphere.paths import GROUPS, INDISPENSABLE, WATCHED, Gro
 _Collector: Any = vmodl.query.PropertyCollector
 
 
-def watch_groups(content: Any, *, partial: bool) -> frozenset[str]:
+def watch_groups(content: Any, *, partial: bool = True) -> frozenset[str]:
     """Make a view and a filter per group. Returns the paths left out, as "Type.path". Blocks.
 
     `partial`: lists are told of element by element.

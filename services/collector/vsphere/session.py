@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from time import thread_time
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,11 +18,13 @@ from services.collector.domain.changes import Change, Page
 from services.collector.domain.sight import SightLost
 from services.collector.domain.spelling import uuid_or_none
 from services.collector.domain.state import ObjectKind
+from services.collector.vsphere.decoding.answers import decode_page
 from services.collector.vsphere.endpoint import Credentials, Endpoint
 from services.collector.vsphere.faults import OUT_OF_SIGHT, sight_lost_by
+from services.collector.vsphere.fetching import fetch
 from services.collector.vsphere.filters import watch_groups
+from services.collector.vsphere.pages import Pages
 from services.collector.vsphere.probing import probe
-from services.collector.vsphere.reading import read_page
 from services.collector.vsphere.transport import Transport
 from services.collector.vsphere.wholes import read_wholes
 from services.collector.vsphere.worker import Worker
@@ -50,16 +54,33 @@ class About:
 
 
 class Session:
-    """One login. All calls run in the vCenter's own thread, in turn. Everything raises `SightLost`."""
+    """One login. All calls run in the vCenter's own thread, in turn; answers are decoded in another one.
 
-    def __init__(self, content: Any, transport: Transport, worker: Worker, patience: Patience, about: About):
+    Everything raises `SightLost`.
+    """
+
+    def __init__(
+        self,
+        content: Any,
+        transport: Transport,
+        workers: tuple[Worker, Worker],
+        patience: Patience,
+        about: About,
+    ) -> None:
+        """`workers`: the one that calls, and the one that decodes."""
         self.about = about
+        self.decode_seconds = 0.0
+        """Spent on decoding so far."""
+        self.strays: Counter[str] = Counter()
+        """Values that were left to pyVmomi, by "Type.path"; whoever reports them empties it."""
         self.unsupported: frozenset[str] = frozenset()
         """Property paths that this vCenter does not know."""
         self._content = content
         self._transport = transport
-        self._worker = worker
+        self._worker, self._decoder = workers
         self._patience = patience
+        self._options: Any = None
+        self._pages = Pages(self._ask, self._decode)
 
     async def watch(self, *, partial: bool = True) -> None:
         """Ask to be told of everything; once per session, before the first page.
@@ -75,15 +96,27 @@ class Session:
     async def next_page(self, version: str, *, wait_seconds: int, objects: int) -> Page | None:
         """What changed since `version` ("" at first), at most `objects` of it; None when nothing did in time.
 
-        Asking with a page's version acknowledges that page: the vCenter forgets it.
+        Asking with a page's version acknowledges that page: the vCenter forgets it. Pages of an answer that
+        has more are asked for ahead; what is lost by that, a new session finds again.
         """
-        options = _WaitOptions(maxWaitSeconds=wait_seconds, maxObjectUpdates=objects)
+        self._options = _WaitOptions(maxWaitSeconds=wait_seconds, maxObjectUpdates=objects)
+        return await self._pages.next(version)
 
-        def ask() -> Page | None:
-            answer = self._content.propertyCollector.WaitForUpdatesEx(version, options)
-            return read_page(answer) if answer is not None else None
+    async def _ask(self, version: str) -> bytes:
+        collector, options = self._content.propertyCollector, self._options
+        return await self.call(lambda: fetch(collector, "WaitForUpdatesEx", version, options))
 
-        return await self.call(ask)
+    async def _decode(self, body: bytes, received_at: datetime) -> Page | None:
+        def decode() -> tuple[Page | None, float]:
+            began = thread_time()
+            return decode_page(body, received_at, strays=self.strays), thread_time() - began
+
+        try:
+            page, seconds = await self._decoder.run(decode, seconds=self._patience.call)
+        except Exception as error:
+            raise sight_lost_by(error) from error
+        self.decode_seconds += seconds
+        return page
 
     async def probe(self) -> None:
         """Make sure that this session still sees; due whenever a vCenter was silent."""
@@ -104,6 +137,7 @@ class Session:
     async def close(self) -> None:
         """Cut what is under way and log out, if that is quickly done: left-over sessions are few per user."""
         self._transport.cut()
+        await self._pages.close()
         try:
             await self._worker.run(self._log_out, seconds=self._patience.goodbye)
         except (*OUT_OF_SIGHT, TimeoutError) as error:
@@ -121,7 +155,7 @@ async def open_session(
     endpoint: Endpoint, credentials: Credentials, *, patience: Patience, name: str
 ) -> AsyncIterator[Session]:
     """Log in; log out on leaving. Raises `SightLost`; `PermanentError` for an unreadable CA bundle."""
-    worker = Worker(f"vcenter-{name}")
+    worker, decoder = Worker(f"vcenter-{name}"), Worker(f"decoder-{name}")
     transport = Transport(endpoint, patience.bytes)
     session: Session | None = None
     try:
@@ -129,13 +163,14 @@ async def open_session(
             content, about = await worker.run(lambda: _log_in(transport, credentials), seconds=patience.call)
         except Exception as error:
             raise sight_lost_by(error) from error
-        session = Session(content, transport, worker, patience, about)
+        session = Session(content, transport, (worker, decoder), patience, about)
         yield session
     finally:
         if session is not None:
             await session.close()
         transport.cut()
         worker.stop()
+        decoder.stop()
 
 
 def _log_in(transport: Transport, credentials: Credentials) -> tuple[Any, About]:

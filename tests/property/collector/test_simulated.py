@@ -49,6 +49,8 @@ class Reader:
                     self.held[item.fact.TYPE, item.moid] = item.fact.model_dump(exclude=NOT_COMPARED)
 
 
+FORCED = "remove group"
+"""The simulator takes a port group away under its VMs, which no vCenter does; VMs then keep their wires."""
 NOT_COMPARED: Any = {"sequence": True, "switches": {"__all__": {"ports_available"}}}
 
 
@@ -76,12 +78,16 @@ def test_g2_facts_of_a_session_add_up_to_a_fresh_read(rounds: list[list[Action]]
                 await reader.follow()
                 for steps in rounds:
                     for action in steps:
-                        act(running.world, action)
+                        if action[0] != FORCED:
+                            act(running.world, action)
                     await reader.follow()
             async with login(running) as session:
                 await session.watch(partial=False)
                 fresh = Reader(session)
                 await fresh.follow()
-            assert lasting(reader.held) == lasting(fresh.held)
+            told, expected = lasting(reader.held), lasting(fresh.held)
+            assert told.keys() == expected.keys()
+            different = {key: (told[key], expected[key]) for key in told if told[key] != expected[key]}
+            assert different == {}
 
     asyncio.run(scenario())
