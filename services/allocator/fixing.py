@@ -14,6 +14,7 @@ from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Occasion
 from services.allocator.domain.fixes import Device, assign_ports
 from services.allocator.domain.matching import SubnetView, match
+from services.allocator.domain.reports import UNPLACED
 from services.allocator.finding import find_vm
 from services.allocator.naming import party_sentence, read_parties
 from services.allocator.settling import Policy, settle
@@ -23,7 +24,7 @@ from shared.events.commands import VmFixNics
 from shared.events.envelope import Envelope
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import holders
-from shared.model.identifiers import nic_id
+from shared.model.identifiers import nic_id, port_id
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
 
@@ -124,6 +125,8 @@ async def _refuse_taken(conn: Connection, fix: _Fix) -> None:
     own: Sequence[Holder] = (
         Holder("nic", nic_id(fix.port["vm_id"], fix.port["device_key"])),
         Holder("sighting", fix.port["id"]),
+        # The VM's own, of a source that can't tell the device: stating the device is what fixes are for.
+        Holder("sighting", port_id(fix.port["vm_id"], UNPLACED)),
     )
     if held is None or held.holder.kind == "cooling" or held.holder in own:
         return

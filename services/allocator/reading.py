@@ -14,6 +14,7 @@ from services.allocator.domain.history import UNKNOWN_WIRE
 from services.allocator.domain.identity import Place, home_of, void_before
 from services.allocator.domain.matching import Role, SubnetView, match
 from services.allocator.domain.records import Bound, NicRecord, PortView
+from services.allocator.domain.reports import UNPLACED
 from services.allocator.domain.settlement import Case, Held, SeenOn, Spot, Stated
 from services.allocator.views import (
     WireName,
@@ -23,7 +24,7 @@ from services.allocator.views import (
     read_wires,
 )
 from shared.ipam.domain import Holder
-from shared.model.identifiers import nic_id
+from shared.model.identifiers import nic_id, port_id
 from shared.store.pool import Connection
 
 COUNTS: tuple[None, bool] = (None, False)
@@ -305,8 +306,8 @@ def _stated(
         if row["text"] in addresses and subnet is not None and standing is not None:
             nic = nic_id(row["vm_id"], row["device_key"])
             stated.append(
-                Stated(row["port_id"], nic, row["text"], row["source"], subnet, row["at"],
-                       row["reservation"], *standing)
+                Stated(row["port_id"], nic, port_id(row["vm_id"], UNPLACED), row["text"], row["source"],
+                       subnet, row["at"], row["reservation"], *standing)
             )  # fmt: skip
     return stated
 

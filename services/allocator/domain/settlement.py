@@ -40,6 +40,8 @@ class Stated:
 
     port: UUID
     nic: UUID
+    unplaced: UUID
+    """Port that the VM's addresses stand on while Tools tell no device for them."""
     address: str
     source: NicSource
     subnet: SubnetView
@@ -149,8 +151,10 @@ def _by_address(case: Case) -> dict[str, list[tuple[Claimant, UUID]]]:
     """The claims on each address, one per port, each with its scope."""
     per_address: dict[str, list[Claimant]] = {}
     scope: dict[tuple[UUID, str], UUID] = {}
+    # Tools that tell the address without a device say nothing against whoever states the device.
+    placed = {(stated.unplaced, stated.address) for stated in case.stated if stated.counts}
     for seen in case.seen:
-        if seen.ended_at is None:
+        if seen.ended_at is None and (seen.port, seen.address) not in placed:
             matched = _match(case, seen)
             own = case.scope_of[seen.vcenter]
             scope[seen.port, seen.address] = own if matched.subnet is None else matched.subnet.scope

@@ -197,6 +197,19 @@ async def test_a_fix_is_void_for_a_vm_that_was_removed(pool: Pool) -> None:
     assert await stage.nics() == {}
 
 
+async def test_what_the_weaker_source_says_can_be_fixed_on_a_port(pool: Pool) -> None:
+    """The way out that the verdict itself names."""
+    stage, say = await staged(pool)
+    await stage.tell(say.guest("a", tools="running", unplaced="10.0.0.9"))
+    assert await stage.unmatched() == {"10.0.0.9": "weaker_source"}
+    answer = await stage.command(fix(("4000", "10.0.0.9")))
+    assert answer.complaint is None
+    assert await stage.nics() == {"a/4000": ["10.0.0.9"]}
+    assert await stage.unmatched() == {}
+    assert await stage.ledger() == {"10.0.0.9": "nic"}
+    assert await pool.fetchval("SELECT count(*) FROM inventory.conflict") == 0
+
+
 async def test_lists_and_reasons(pool: Pool) -> None:
     stage, say = await staged(pool)
     await stage.tell(say.guest("a", "10.0.0.5", "10.0.0.6"), say.guest("b"))
