@@ -107,15 +107,18 @@ class Session:
         return await self.call(lambda: fetch(collector, "WaitForUpdatesEx", version, options))
 
     async def _decode(self, body: bytes, received_at: datetime) -> Page | None:
+        strays: Counter[str] = Counter()
+
         def decode() -> tuple[Page | None, float]:
             began = thread_time()
-            return decode_page(body, received_at, strays=self.strays), thread_time() - began
+            return decode_page(body, received_at, strays=strays), thread_time() - began
 
         try:
             page, seconds = await self._decoder.run(decode, seconds=self._patience.call)
         except Exception as error:
             raise sight_lost_by(error) from error
         self.decode_seconds += seconds
+        self.strays.update(strays)
         return page
 
     async def probe(self) -> None:
