@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from services.allocator import queries
 from services.allocator.queries import VmRow
 from services.cli.asking import operator, order
@@ -26,6 +28,14 @@ AT_ONCE = 4
 
 Watch = Callable[[VmCreatePlaced], Progress]
 """Whom to tell how far a VM is."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who creates VMs, where that is not the account that the vCenter is watched with."""
+
+    user: str
+    password: SecretStr
 
 
 @dataclass(frozen=True)
@@ -59,52 +69,57 @@ async def find_template(platform: Platform, named: str, vcenter: UUID | None) ->
 
 
 async def create_all(
-    platform: Platform, answers: Sequence[VmCreatePlaced], watch: Watch, *, template: VmRow | None = None
+    platform: Platform,
+    answers: Sequence[VmCreatePlaced],
+    watch: Watch,
+    *,
+    template: VmRow | None = None,
+    account: Account | None = None,
 ) -> list[Applied]:
     """Create the VMs of answers; for each what became of it, in their order.
 
+    Without an `account` that of the collector is used.
     What there is of one that can't be created is removed, and its reservation given back; the others go on.
     """
     by_vcenter: dict[UUID, list[VmCreatePlaced]] = {}
     for answer in answers:
         by_vcenter.setdefault(answer.vcenter, []).append(answer)
-    work = [_in_one_vcenter(platform, vcenter, here, watch, template) for vcenter, here in by_vcenter.items()]
+
+    async def in_one(vcenter: UUID, here: Sequence[VmCreatePlaced]) -> list[Applied]:
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await _login(platform, vcenter, account, stack)
+            except PatchbayError as error:
+                return [await _given_up(platform, answer, str(error)) for answer in here]
+            turn = asyncio.Semaphore(AT_ONCE)
+
+            async def one(answer: VmCreatePlaced) -> Applied:
+                async with turn:
+                    return await _create(platform, connection, answer, watch(answer), template)
+
+            return list(await asyncio.gather(*map(one, here)))
+
+    work = [in_one(vcenter, here) for vcenter, here in by_vcenter.items()]
     applied = [one for some in await asyncio.gather(*work) for one in some]
     by_id = {one.answer.reservation: one for one in applied}
     return [by_id[answer.reservation] for answer in answers]
 
 
-async def _in_one_vcenter(
-    platform: Platform,
-    vcenter: UUID,
-    answers: Sequence[VmCreatePlaced],
-    watch: Watch,
-    template: VmRow | None,
-) -> list[Applied]:
-    async with AsyncExitStack() as stack:
-        try:
-            connection = await _login(platform, vcenter, stack)
-        except PatchbayError as error:
-            return [await _given_up(platform, answer, str(error)) for answer in answers]
-        turn = asyncio.Semaphore(AT_ONCE)
-
-        async def one(answer: VmCreatePlaced) -> Applied:
-            async with turn:
-                return await _create(platform, connection, answer, watch(answer), template)
-
-        return list(await asyncio.gather(*map(one, answers)))
-
-
-async def _login(platform: Platform, vcenter: UUID, stack: AsyncExitStack) -> VcenterConnection:
+async def _login(
+    platform: Platform, vcenter: UUID, account: Account | None, stack: AsyncExitStack
+) -> VcenterConnection:
     known = await registry.get(platform.pool, vcenter)
-    user = resolve(known.user_ref, what=f"the user of vCenter {known.name!r}")
-    password = resolve(known.password_ref, what=f"the password of vCenter {known.name!r}")
+    if account is None:
+        user = resolve(known.user_ref, what=f"the user of vCenter {known.name!r}")
+        password = resolve(known.password_ref, what=f"the password of vCenter {known.name!r}")
+        account = Account(user.get_secret_value(), password)
     opening = connect(
         known.url,
-        user=user.get_secret_value(),
-        password=password,
+        user=account.user,
+        password=account.password,
         tls=known.tls,
         tls_detail=known.tls_detail,
+        proxy=known.proxy,
     )
     return await stack.enter_async_context(opening)
 

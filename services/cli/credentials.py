@@ -6,7 +6,12 @@ import os
 import re
 from pathlib import Path
 
+import typer
+from pydantic import SecretStr
+
+from services.cli.applying import Account
 from services.cli.outcome import Misused
+from services.collector.credentials import resolve
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -31,6 +36,24 @@ def file_reference(path: Path) -> str:
     if not content.strip():
         raise Misused(f"the password file {path} is empty")
     return f"file:{path}"
+
+
+def account(user: str | None, password_env: str | None, password_file: Path | None) -> Account | None:
+    """Who is to create VMs; the password is asked for when neither place is named. None without `user`.
+
+    Raises `Misused` for a password without a user, and for two.
+    """
+    if user is None:
+        if password_env or password_file:
+            raise Misused("whose password is it? Give --as-user")
+        return None
+    if password_env and password_file:
+        raise Misused("give --password-env or --password-file, not both")
+    if password_env:
+        return Account(user, resolve(environment_reference(password_env), what=f"the password of {user}"))
+    if password_file:
+        return Account(user, resolve(file_reference(password_file), what=f"the password of {user}"))
+    return Account(user, SecretStr(typer.prompt(f"Password of {user}", hide_input=True, err=True)))
 
 
 def keep_password(folder: Path, vcenter: str, password: str) -> str:

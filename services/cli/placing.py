@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.allocator.queries import VmRow
-from services.cli.applying import Applied, create_all, find_template
+from services.cli.applying import Account, Applied, create_all, find_template
 from services.cli.asking import ask
 from services.cli.batches import Mode, batch_of, is_batch, numbered
 from services.cli.lookup import find_vcenter
@@ -41,6 +41,7 @@ class Placing:
     count: int | None = None
     mode: Mode | None = None
     template: str | None = None
+    account: Account | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ async def place(platform: Platform, wanted: Placing, *, dry: bool, apply: bool) 
         return placed
     answers = [answer for answer in placed.answers if isinstance(answer, VmCreatePlaced)]
     with watched() as watch:
-        applied = await create_all(platform, answers, watch, template=template)
+        applied = await create_all(platform, answers, watch, template=template, account=wanted.account)
     return Placed(placed.answers, placed.batch, tuple(applied))
 
 

@@ -11,6 +11,7 @@ from services.cli import placing
 from services.cli.applying import as_json as applied_as_json
 from services.cli.applying import complaint
 from services.cli.commands import place_options as option
+from services.cli.credentials import account
 from services.cli.foreseeing import Elsewhere, place_without, room_for
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, end, present, say
@@ -58,13 +59,16 @@ def place(
     dry: option.Dry = False,
     apply: option.Apply = False,
     template: option.Template = None,
+    as_user: option.AsUser = None,
+    password_env: option.PasswordEnv = None,
+    password_file: option.PasswordFile = None,
     as_json: Json = False,
 ) -> None:
     """Ask for a place for a VM, or for many; exit 1 when there is none, with the reasons."""
     if apply and (dry or fit or without_host):
         raise typer.BadParameter("--apply creates VMs; --dry-run, --fit and --without-host only tell")
-    if template is not None and not apply:
-        raise typer.BadParameter("--template says what --apply is to clone; give both")
+    if not apply and (template or as_user or password_env or password_file):
+        raise typer.BadParameter("--template, --as-user and its password are for --apply; give it, too")
     try:
         flags = _given(
             name=name,
@@ -104,6 +108,7 @@ def place(
             count=count,
             mode="as_many_as_fit" if as_many_as_fit else None,
             template=template,
+            account=account(as_user, password_env, password_file),
         )
 
     if fit or without_host:

@@ -12,6 +12,7 @@ WHERE = "Where"
 GUEST = "Guest"
 REQUEST = "Request"
 WHAT_IF = "What if"
+APPLY = "With --apply"
 
 Name = Annotated[str | None, typer.Argument(help="Name of the VM to be.")]
 File = Annotated[
@@ -89,6 +90,20 @@ Count = Annotated[
     int | None,
     typer.Option(min=1, max=100, help="So many of them: NAME-1, NAME-2 …", rich_help_panel=REQUEST),
 ]
+AsUser = Annotated[
+    str | None,
+    typer.Option(
+        "--as-user", help="Create as this vCenter user instead of the collector's.", rich_help_panel=APPLY
+    ),
+]
+PasswordEnv = Annotated[
+    str | None,
+    typer.Option("--password-env", help="Variable with that user's password.", rich_help_panel=APPLY),
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="File with that user's password.", rich_help_panel=APPLY),
+]
 AsManyAsFit = Annotated[
     bool,
     typer.Option(
@@ -123,5 +138,5 @@ Apply = Annotated[
     bool, typer.Option("--apply", help="Also create what was placed, through the vCenter's API.")
 ]
 Template = Annotated[
-    str | None, typer.Option(help="With --apply: clone this template instead of an empty VM.")
+    str | None, typer.Option(help="Clone this template; without one the VM is empty.", rich_help_panel=APPLY)
 ]

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pyVmomi import vim, vmodl
 
 from services.cli.provisioning.tasks import ProvisioningFailed
+from services.collector.credentials import reach
 from services.collector.domain.sight import SightLost
 from services.collector.vsphere.endpoint import Credentials, TlsMode, parse_endpoint
 from services.collector.vsphere.session import Patience, Session, open_session
@@ -64,15 +65,16 @@ async def connect(
     password: SecretStr | str,
     tls: TlsMode = "verify",
     tls_detail: str | None = None,
+    proxy: str | None = None,
 ) -> AsyncIterator[VcenterConnection]:
     """Log in at a vCenter ("https://vc.example.net/sdk"); log out on leaving.
 
-    `tls` and `tls_detail` say how its certificate is trusted, as for a registered vCenter. Plain http is for
-    this machine only. Raises `PermanentError` for an address that is none, `ProvisioningFailed` for a refused
-    login, `VcenterOutOfSight` when there is no answer.
+    `tls` and `tls_detail` say how its certificate is trusted, `proxy` how it is reached, as for a registered
+    vCenter. Plain http is for this machine only. Raises `PermanentError` for an address that is none,
+    `ProvisioningFailed` for a refused login, `VcenterOutOfSight` when there is no answer.
     """
     secret = password if isinstance(password, SecretStr) else SecretStr(password)
-    endpoint = parse_endpoint(url, tls, tls_detail)
+    endpoint = reach(parse_endpoint(url, tls, tls_detail), proxy)
     credentials = Credentials(user, secret)
     opening = open_session(endpoint, credentials, patience=Patience(), name="provisioning")
     async with AsyncExitStack() as stack:

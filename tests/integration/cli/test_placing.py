@@ -119,7 +119,9 @@ def test_06_placed_vms_are_created_confirmed_and_verified(here: Shell) -> None:
 
 def test_07_a_template_is_cloned(here: Shell) -> None:
     template = next(row for row in here.ask("vm", "list") if row["template"])
-    cloned = here.ask("place", "clone-1", "--nic", "shop", "--apply", "--template", template["name"])
+    here.monkeypatch.setenv("ADMIN", "vmware")
+    admin = ["--as-user", "administrator@vsphere.local", "--password-env", "ADMIN"]
+    cloned = here.ask("place", "clone-1", "--nic", "shop", "--apply", "--template", template["name"], *admin)
     _until(
         lambda: here.ask("reservation", "list", "--all")[0],
         lambda row: (row["state"], row["verdict"]) == ("confirmed", "verified"),
@@ -129,12 +131,18 @@ def test_07_a_template_is_cloned(here: Shell) -> None:
     assert "no template 'nothing'" in here.run("place", "clone-2", *flags, "nothing", code=1).stderr
 
 
-def test_08_what_cannot_be_created_is_given_back(here: Shell) -> None:
+def test_08_g9_what_cannot_be_created_is_given_back(here: Shell, tmp_path: Path) -> None:
     before = {row["moid"] for row in here.ask("vm", "list")}
     failed = here.run("place", "lost", "--nic", "shop", "--apply", "--disk", "1G,datastore=absent", code=1)
     assert "does not reach datastore 'absent'" in failed.stderr
     assert "free again" in failed.stderr
     assert here.ask("placement", "show", "lost")["reservation"]["state"] == "cancelled"
+    secret = tmp_path / "password"
+    secret.write_text("hunter2")
+    flags = ["--as-user", "somebody", "--password-file", str(secret)]
+    stranger = here.run("place", "lost-2", "--nic", "shop", "--apply", *flags, code=1)
+    assert "refused the login" in stranger.stderr
+    assert "hunter2" not in stranger.output
     twice = here.run("place", "made-1", "--nic", "shop", "--apply", code=1)
     assert "DuplicateName" in twice.stderr
     assert {row["moid"] for row in here.ask("vm", "list")} == before
@@ -148,6 +156,8 @@ def test_09_wrong_flags_say_what_is_right(here: Shell, tmp_path: Path) -> None:
     assert "hostname" in complaint("a", "--os", "windows", "--hostname", "longer-than-fifteen-characters")
     assert "zone=a" in complaint("a", "--require", "zone")
     assert "--apply" in complaint("a", "--template", "t")
+    assert "--apply" in complaint("a", "--as-user", "somebody")
+    assert "Give --as-user" in complaint("a", "--apply", "--password-env", "X")
     assert "one host name" in complaint("a", "--count", "2", "--hostname", "h")
     path = tmp_path / "vms.yaml"
     path.write_text("vms: [{name: a}, {name: b, nics: [{subnte: x}]}]")
