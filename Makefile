@@ -15,7 +15,7 @@ PYTEST_ARGS ?=
 NO_SERVERS := not postgres and not rabbitmq and not vcsim and not slow
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-fast lint types bench servers clean
+.PHONY: help demo test test-fast lint types bench contract servers clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ types: $(VENV)/.installed-dev  ## mypy, strict
 
 bench: $(VENV)/.installed-dev  ## every benchmark in bench/, one JSON document each
 	@for script in bench/[!_]*.py; do $(BIN)/python "$$script" $(ARGS); done
+
+contract: $(VENV)/.installed-dev  ## write the events' documents in docs/reference anew
+	$(BIN)/patchbay contract export docs/reference
 
 servers:  ## install the test servers' packages, as root on Debian or Ubuntu; else say what is missing
 	@tests/servers/install.sh

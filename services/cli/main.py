@@ -8,6 +8,7 @@ import typer
 
 from services.cli.commands import (
     config,
+    contract,
     db,
     dead_letters,
     demo,
@@ -62,6 +63,7 @@ app.add_typer(placement.app, name="placement")
 app.add_typer(reservation.app, name="reservation")
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(contract.app, name="contract")
 app.add_typer(db.app, name="db")
 app.command()(config.config)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import ValidationError
 
 from shared.events.base import Event
 from shared.events.envelope import Envelope
 from shared.events.registry import REGISTRY, TYPES
+from shared.events.upcasts import UPCASTS
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """A larger body is refused on both sides: RabbitMQ 3.10 would take it, its 4.x default of 16 MiB would too,
@@ -35,7 +37,7 @@ def encode(envelope: Envelope[Event]) -> bytes:
 
 
 def decode(body: bytes) -> Envelope[Event]:
-    """The envelope in `body`.
+    """The envelope in `body`. A message of an older version comes as the newest that it can be lifted to.
 
     Raises `Unreadable` with reason "oversized", "broken_body", "unknown_type", "unknown_version" or
     "invalid_data"; the detail of the last names each guilty field.
@@ -48,7 +50,11 @@ def decode(body: bytes) -> Envelope[Event]:
         raise Unreadable("broken_body", f"not JSON: {error}") from None
     if not isinstance(raw, dict):
         raise Unreadable("broken_body", f"not a JSON object but {type(raw).__name__}")
-    model = _model_of(raw.get("type"), raw.get("dataschema"))
+    name, version = _version_of(raw.get("type"), raw.get("dataschema"))
+    if (name, version) in UPCASTS:
+        version = _lift(raw, name, version)
+        body = json.dumps(raw).encode()
+    model = _model_of(name, version)
     try:
         return Envelope[model].model_validate_json(body)  # type: ignore[valid-type]
     except ValidationError as error:
@@ -59,7 +65,7 @@ def decode(body: bytes) -> Envelope[Event]:
         raise Unreadable("invalid_data", faults) from None
 
 
-def _model_of(name: object, schema: object) -> type[Event]:
+def _version_of(name: object, schema: object) -> tuple[str, int]:
     if not isinstance(name, str) or name not in TYPES:
         raise Unreadable("unknown_type", f"type is {name!r}")
     prefix, _, version = str(schema).rpartition(":")
@@ -67,8 +73,26 @@ def _model_of(name: object, schema: object) -> type[Event]:
         raise Unreadable(
             "unknown_version", f"dataschema is {schema!r}, expected urn:patchbay:event:{name}:<version>"
         )
-    model = REGISTRY.get((name, int(version)))
+    return name, int(version)
+
+
+def _lift(raw: dict[str, Any], name: str, version: int) -> int:
+    """Let `raw` be of the newest version that it can be lifted to, and return that."""
+    while (upcast := UPCASTS.get((name, version))) is not None:
+        try:
+            raw["data"] = upcast(raw["data"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Unreadable(
+                "invalid_data", f"data of version {version} can't be lifted to {version + 1}: {error!r}"
+            ) from None
+        version += 1
+    raw["dataschema"] = f"urn:patchbay:event:{name}:{version}"
+    return version
+
+
+def _model_of(name: str, version: int) -> type[Event]:
+    model = REGISTRY.get((name, version))
     if model is None:
-        known = sorted(v for n, v in REGISTRY if n == name)
+        known = sorted(v for n, v in {*REGISTRY, *UPCASTS} if n == name)
         raise Unreadable("unknown_version", f"{name} version {version}; this release reads {known}")
     return model

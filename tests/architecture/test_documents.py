@@ -15,6 +15,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def test_every_event_and_queue_is_in_the_reference() -> None:
+    """`make contract` writes the page; tests/contract/events/test_published.py says when to."""
     page = (ROOT / "docs/reference/events.md").read_text()
     missing = [event.TYPE for event in EVENTS if f"`{event.TYPE}`" not in page]
     missing += [queue.name for queue in TOPOLOGY.queues if f"`{queue.name}`" not in page]

@@ -13,6 +13,9 @@ if [[ -z ${PATCHBAY_TEST_VCSIM_URL:-} ]] && ! have vcsim && [[ ! -x .cache/vcsim
     have go || missing+=(golang-go)
     [[ -d /usr/share/gocode/src/github.com/vmware/govmomi/simulator ]] || missing+=(golang-github-vmware-govmomi-dev)
 fi
+# For the consumer on the command line that docs/how-to has. Node is not installed: its tests are skipped without.
+have amqp-consume || missing+=(amqp-tools)
+have jq || missing+=(jq)
 
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0

@@ -1,0 +1,1 @@
+"""Programs of docs/how-to/consumers and the rights of their users, on a real broker."""
