@@ -319,4 +319,5 @@ def _port_limit(event: PortgroupChanged) -> int | None:
     """Ephemeral ports are made as they are needed, and elastic port groups grow."""
     if event.kind != "distributed" or event.binding == "ephemeral" or event.auto_expand:
         return None
-    return event.ports
+    # A port group of no ports at all connects nobody: its vCenter does not tell (vcsim).
+    return event.ports or None

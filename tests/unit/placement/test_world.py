@@ -102,3 +102,12 @@ def test_the_same_ids_in_another_vcenter_are_another_host() -> None:
         hosts=("host-1",),
     )
     assert not reaches(host(), wire_facts(elsewhere))
+
+
+def test_ports_limit_where_the_vcenter_says_how_many_there_are() -> None:
+    distributed = {"kind": "distributed", "binding": "early"}
+    assert portgroup(**distributed, ports=8, auto_expand=False).ports == 8
+    assert portgroup(**distributed, ports=8, auto_expand=True).ports is None
+    assert portgroup(kind="distributed", binding="ephemeral", ports=8).ports is None
+    assert portgroup(**distributed, ports=0).ports is None, "nobody could be connected: it is not told"
+    assert portgroup(ports=8).ports is None
