@@ -26,7 +26,8 @@ class Rereading:
         """`wish`: "vm/<managed object id>" or "datacenter/<managed object id>"; `objects` a page."""
         kind, _, moid = wish.partition("/")
         self._content = content
-        self._target = (vim.VirtualMachine if kind == "vm" else vim.Datacenter)(moid, content._stub)
+        target_type = vim.VirtualMachine if kind == "vm" else vim.Datacenter
+        self._target = target_type(moid, content.rootFolder._stub)
         self._unsupported = set(unsupported)
         self._options = _Collector.WaitOptions(maxWaitSeconds=WAIT_SECONDS, maxObjectUpdates=objects)
         self._version = ""
