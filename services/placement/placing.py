@@ -34,7 +34,7 @@ from services.placement.reservations import (
 )
 from shared.events.placement import VmCreateRequested
 from shared.ipam.errors import LedgerRefusal
-from shared.ipam.ledger import Holder, allocate, lock_subnets
+from shared.ipam.ledger import Holder, Wish, allocate, allocate_each, lock_subnets
 from shared.model.identifiers import reservation_id
 from shared.store.pool import Connection
 
@@ -95,12 +95,18 @@ class Placer:
             world = await self._loader.load(conn, now)
             drafts = await self._draft(conn, asks, world, now)
         locked = await self._lock(conn, [draft.choice for draft in drafts if isinstance(draft, _Draft)])
+        admitted = [d for d in drafts if isinstance(d, _Draft) and self._admitted(d, locked)]
+        given = await _take_plain(conn, admitted, now)
+        ready = {id(draft) for draft in admitted}
         tokens = iter(await next_tokens(conn, len(asks)))
         answered: list[Answered] = []
         pending: list[Ask] = []
         for ask, draft in zip(asks, drafts, strict=True):
+            done: Answered | None = None
             if isinstance(draft, _Draft):
-                done = await self._reserve(conn, draft, locked, world, now=now, token=next(tokens))
+                if id(draft) in ready:
+                    place = given.get(ask.reservation)
+                    done = await self._reserve(conn, draft, place, world, now=now, token=next(tokens))
             else:
                 # What an earlier request of this round did not get after all may be had by this one.
                 done = None if pending else self._answered(ask, draft, now)
@@ -154,27 +160,32 @@ class Placer:
             await self._loader.ports_used(conn, scarce),
         )
 
-    async def _reserve(
-        self, conn: Connection, draft: _Draft, locked: _Locked, world: World, *, now: datetime, token: int
-    ) -> Answered | None:
-        """Reserve what was chosen; None when it is gone meanwhile, with what the ledger said noted."""
+    def _admitted(self, draft: _Draft, locked: _Locked) -> bool:
+        """Whether what was chosen is unchanged and has room for this one, too; it is counted then."""
         request, choice = draft.ask.request, draft.choice
         load = locked.loads.get(choice.host.key, NO_LOAD)
         if not agrees(choice, locked.now_true) or lacks(choice.host, request, load, self._policy) is not None:
-            return None
+            return False
         ports = dict(locked.ports_used)
         for option in choice.options:
             wire = option.wire
             if wire.ports is not None:
                 ports[wire.id] += 1
                 if ports[wire.id] > wire.ports:
-                    return None
-        try:
-            addresses = await _take_all(conn, draft, now)
-        except LedgerRefusal:
-            return None
+                    return False
         locked.loads[choice.host.key] = Load(load.cpus + request.cpus, load.memory_mb + request.memory_mb)
         locked.ports_used = ports
+        return True
+
+    async def _reserve(
+        self, conn: Connection, draft: _Draft, given: str | None, world: World, *, now: datetime, token: int
+    ) -> Answered | None:
+        """Reserve what was chosen; None when it is gone meanwhile, with what the ledger said noted."""
+        request, choice = draft.ask.request, draft.choice
+        try:
+            addresses = [[given]] if given is not None else await _take_all(conn, draft, now)
+        except LedgerRefusal:
+            return None
         answer = placed(
             request,
             choice,
@@ -202,6 +213,39 @@ def _count(world: World, request: VmCreateRequested, choice: Choice) -> None:
     for peer in (Peer("vm", request.name), *(Peer("group", group) for group in request.groups)):
         if peer in world.places:
             world.places[peer] = (world.places[peer] or frozenset()) | {choice.host.key}
+
+
+async def _take_plain(conn: Connection, drafts: Sequence[_Draft], now: datetime) -> dict[UUID, str]:
+    """The next free address for those who want no more than one, by reservation; all in a few statements.
+
+    Not of subnets that others ask addresses of by name, or for several NICs: those come in their turn.
+    """
+    plain = [draft for draft in drafts if _is_plain(draft)]
+    others = {
+        subnet.id
+        for draft in drafts
+        if not _is_plain(draft)
+        for option in draft.choice.options
+        for subnet in option.subnets
+    }
+    wishes = {
+        draft.ask.reservation: Wish(
+            draft.choice.options[0].subnet.id,
+            Holder("reservation", draft.ask.reservation),
+            now + timedelta(seconds=draft.ask.request.lease_seconds),
+        )
+        for draft in plain
+        if draft.choice.options[0].subnet.id not in others
+    }
+    if not wishes:
+        return {}
+    found = await allocate_each(conn, list(wishes.values()), now, now=now)
+    return {key: address for key, address in zip(wishes, found, strict=True) if address is not None}
+
+
+def _is_plain(draft: _Draft) -> bool:
+    options = draft.choice.options
+    return len(options) == 1 and len(options[0].subnets) == 1 and _wanted(draft, 0, 0) is None
 
 
 async def _take_all(conn: Connection, draft: _Draft, now: datetime) -> list[list[str]]:

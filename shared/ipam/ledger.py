@@ -10,6 +10,7 @@ from uuid import UUID
 from shared.ipam import address_rows
 from shared.ipam.address_rows import held_from
 from shared.ipam.allocation import allocate
+from shared.ipam.allocation_in_bulk import Wish, allocate_each
 from shared.ipam.connection import Connection, require_transaction
 from shared.ipam.domain import Claim, Held, Holder, Release, settle, settle_releases
 from shared.ipam.locks import lock_subnets
@@ -23,7 +24,9 @@ __all__ = [
     "Occupied",
     "Release",
     "Released",
+    "Wish",
     "allocate",
+    "allocate_each",
     "extend",
     "held_by",
     "holders",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -86,11 +86,13 @@ def decide(
         request, targets, out_of_sight(world, policy, now), wanted, world.root_pools,
         not restricts(request.where),
     )  # fmt: skip
-    numbers = range(len(world.listed)) if everything else min((t.by_host for t in targets), key=len)
+    numbers: Collection[int] = range(len(world.listed))
+    if not everything:
+        numbers = min((wanted.by_host for wanted in targets), key=len).keys()
     fits, failures = _consider(numbers, need, world, policy)
-    if not fits and not everything:
-        fits, failures = _consider(range(len(world.listed)), need, world, policy)
     if not fits:
+        rest = [number for number in range(len(world.listed)) if number not in numbers]
+        failures = sorted([*failures, *_consider(rest, need, world, policy)[1]])
         reason = _sum_up(request, targets, [failure for _, failure in failures])
         return Refusal(reason, tuple(dict.fromkeys([*findings, *_ruled_out(failures, world)])))
     fits.sort()

@@ -175,6 +175,13 @@ def _parts(host: HostFacts, need: Need, load: Load, policy: Policy) -> list[tupl
 
 def _score(host: HostFacts, need: Need, load: Load, policy: Policy) -> float:
     """Score of a host that has room: the weighted mean of its shares."""
+    if not need.wishes and not need.request.where.preferred_labels:
+        # Nearly always, and for each of a thousand hosts.
+        memory = (host.memory_mb or 1) * policy.memory_overcommit
+        cpus = (host.cpu_cores or 1) * policy.cpu_overcommit
+        share = policy.memory_weight * (memory - load.memory_mb - need.request.memory_mb) / memory
+        share += policy.cpu_weight * (cpus - load.cpus - need.request.cpus) / cpus
+        return round(share / ((policy.memory_weight + policy.cpu_weight) or 1.0), 6)
     total = value = 0.0
     for weight, share, _ in _parts(host, need, load, policy):
         total += weight

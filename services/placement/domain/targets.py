@@ -120,18 +120,23 @@ def _families(nic: NicRequest) -> list[int | None]:
     return [None if nic.family is None else int(nic.family[-1])]
 
 
-def _by_host(options: Sequence[Option], world: World) -> dict[int, list[Option]]:
-    found: dict[int, list[Option]] = {}
+def _by_host(options: Sequence[Option], world: World) -> dict[int, Sequence[Option]]:
+    found: dict[int, Sequence[Option]] = {}
     numbers: dict[UUID, list[int]] = {}
     for option in options:
         identity = option.wire.id
         if identity not in numbers:
             numbers[identity] = world.numbers_on(option.wire)
+        # Shared by all hosts that have no other: mostly that is all of them.
+        alone = (option,)
         for number in numbers[identity]:
-            if number in found:
-                found[number].append(option)
+            others = found.get(number)
+            if others is None:
+                found[number] = alone
+            elif isinstance(others, list):
+                others.append(option)
             else:
-                found[number] = [option]
+                found[number] = [*others, option]
     return found
 
 
