@@ -10,7 +10,7 @@ SUPPRESSED = Counter(
 )
 DECODE = Counter("patchbay_collector_decode_seconds_total", "CPU time spent on decoding answers", ["vcenter"])
 TRANSLATE = Counter(
-    "patchbay_collector_translate_seconds_total", "Time spent on making facts of changes", ["vcenter"]
+    "patchbay_collector_translate_seconds_total", "CPU time spent on making facts of changes", ["vcenter"]
 )
 PUBLISH = Counter(
     "patchbay_collector_publish_seconds_total",

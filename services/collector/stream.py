@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, thread_time
 
 import structlog
 
@@ -113,13 +113,14 @@ class Stream:
         lost = judge_signs(page.signs)
         if lost is not None:
             raise lost
+        began_cpu = thread_time()
         self._mirror.apply(page.changes)
         if stale := self._mirror.take_stale():
             metrics.REREAD.labels(self._name).inc(len(stale))
             self._mirror.apply(await self._session.read_wholes(stale))
         now = monotonic()
         news = list(self._mirror.news(lambda moid: self._coalescing.may_tell(moid, now)))
-        metrics.TRANSLATE.labels(self._name).inc(monotonic() - now)
+        metrics.TRANSLATE.labels(self._name).inc(thread_time() - began_cpu)
         news = self._departures.sift(news, self._mirror)
         if not page.truncated:
             news += self._departures.take()
