@@ -24,7 +24,7 @@ State = Literal["new", "connecting", "snapshot", "held", "watching", "lost", "pa
 
 _COLUMNS = """
     v.id, v.name, v.url, v.user_ref, v.password_ref, v.tls, v.tls_detail, v.proxy, v.scope, v.instance_uuid,
-    v.paused, v.resync_requested, v.rereads, v.datacenters, v.brake_released, v.held,
+    v.paused, v.resync_requested, v.rereads, v.datacenters, v.brake_released, v.held, v.suppressed,
     v.state, v.state_detail, v.state_at, v.added_at,
     coalesce(s.epoch, 0) AS epoch
 """
@@ -65,6 +65,8 @@ class Vcenter(NewVcenter):
     brake_released: bool = False
     held: Mapping[str, int] | None = None
     """Objects whose removal the brake holds, by kind."""
+    suppressed: Mapping[str, int] = field(default_factory=dict)
+    """Changes since the last login that said nothing new, by reason; as of the last heartbeat."""
     state: State = "new"
     state_detail: str = ""
     state_at: datetime | None = None
@@ -280,6 +282,14 @@ async def set_held(pool: Pool, vcenter: Vcenter, held: Mapping[str, int] | None)
             WHERE id = $1
             """,
             *(vcenter.id, held),
+        )
+
+
+async def set_suppressed(pool: Pool, vcenter: Vcenter, suppressed: Mapping[str, int]) -> None:
+    """Note how many changes said nothing new, by reason."""
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "UPDATE collector.vcenter SET suppressed = $2::jsonb WHERE id = $1", *(vcenter.id, suppressed)
         )
 
 

@@ -7,6 +7,7 @@ guarantee (G2): remember, publish, get the confirmation, and only then ask on.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic, thread_time
@@ -79,6 +80,8 @@ class Stream:
         self._beaten_at = 0.0
         self._unread: frozenset[str] = frozenset()
         self._strays: set[str] = set()
+        self._suppressed: Counter[str] = Counter()
+        self._shown: Counter[str] | None = None
         self._decode_seconds = 0.0
 
     async def run(self) -> None:
@@ -184,6 +187,9 @@ class Stream:
         if monotonic() - self._beaten_at < self._settings.heartbeat_seconds * 0.9:
             return
         self._beaten_at = monotonic()
+        if self._suppressed != self._shown:
+            self._shown = +self._suppressed
+            await registry.set_suppressed(self._pool, self._orders.vcenter, self._shown)
         beat = about_vcenter(
             VcenterHeartbeat, self._stamp, self._name, current_to=current_to, lag_seconds=self._lag
         )
@@ -202,6 +208,7 @@ class Stream:
         metrics.LAG.labels(self._name).set(self._lag)
         self._mirror.suppressed["coalesced"] += self._coalescing.merged
         self._coalescing.merged = 0
+        self._suppressed.update(self._mirror.suppressed)
         for reason, times in self._mirror.suppressed.items():
             metrics.SUPPRESSED.labels(self._name, reason).inc(times)
         self._mirror.suppressed.clear()

@@ -316,6 +316,7 @@ def _plain(row: Vcenter) -> dict[str, Any]:
         "epoch": row.epoch,
         "paused": row.paused,
         "held": row.held,
+        "suppressed": row.suppressed,
         "tls": row.tls,
         "proxy": (row.proxy or "environment").removeprefix("text:"),
         "scope": row.scope,

@@ -93,7 +93,9 @@ async def test_docker_churn_and_reorders_are_no_events(bench: Bench, sim: Runnin
         sim.world.rename(told[0].moid, "after the noise")
         await bench.observer.first(VmChanged, seen, lambda fact: fact.name == "after the noise")
         await bench.observer.first(VcenterHeartbeat, seen)
+        vcenter = await bench.registered("lab", lambda vcenter: bool(vcenter.suppressed))
     assert bench.observer.of(GuestAddressesChanged, seen) == []
+    assert set(vcenter.suppressed) & {"foreign_device", "reordered"}
 
 
 async def test_a_flapping_vm_is_told_of_at_once_then_together_and_holds_nobody_up(

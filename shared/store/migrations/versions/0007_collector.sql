@@ -27,6 +27,8 @@ CREATE TABLE collector.vcenter (
     brake_released boolean NOT NULL DEFAULT false,
     -- What the brake holds, by kind; NULL while it holds nothing.
     held jsonb,
+    -- Changes since the last login that said nothing new, by reason.
+    suppressed jsonb NOT NULL DEFAULT '{}',
     state text NOT NULL DEFAULT 'new',
     state_detail text NOT NULL DEFAULT '',
     state_at timestamptz NOT NULL DEFAULT now(),
