@@ -66,7 +66,8 @@ def place(
 ) -> None:
     """Ask for a place for a VM, or for many; exit 1 when there is none, with the reasons."""
     if apply and (dry or fit or without_host):
-        raise typer.BadParameter("--apply creates VMs; --dry-run, --fit and --without-host only tell")
+        other = "--dry-run" if dry else "--fit" if fit else "--without-host"
+        raise typer.BadParameter(f"{other} and --apply exclude each other: one only tells, one creates VMs")
     if not apply and (template or as_user or password_env or password_file):
         raise typer.BadParameter("--template, --as-user and its password are for --apply; give it, too")
     try:

@@ -48,15 +48,17 @@ def render_answer(answer: Answer, *, dry: bool, why: bool = True) -> RenderableT
         return Group(reason, Text(), render_rulings(answer.rulings)) if why else reason
     reasons = [Text(), *render_alternates(answer), render_rulings(answer.explanation)] if why else []
     verb = "would go" if dry else "goes"
+    held: dict[str, object] = {"reservation": answer.reservation, "held_until": answer.expires_at}
+    if dry:
+        held = {"reservation": "none, this was a dry run"}
     return Group(
         Text(f"{answer.name} {verb} to {answer.host_name}", style="green"),
         facts(
             request=answer.request_id,
-            reservation="none, this was a dry run" if dry else answer.reservation,
-            held_until=None if dry else answer.expires_at,
+            **(held if why else {}),
             cluster=answer.cluster_name,
             datacenter=answer.datacenter,
-            folder=answer.folder,
+            **({"folder": answer.folder} if answer.folder else {}),
             size=_size(answer),
             guest=_guest(answer),
             facts_as_of=answer.facts_as_of,

@@ -33,8 +33,9 @@ def watched() -> Iterator[Watch]:
 def _lines(_: VmCreatePlaced) -> Told:
     last: list[str] = []
 
-    def tell(what: str, _percent: int) -> None:
-        if last[-1:] != [what]:
+    def tell(what: str, percent: int) -> None:
+        # The end is told by whoever asked for it, with more to say.
+        if last[-1:] != [what] and percent < 100:
             last.append(what)
             say(what)
 

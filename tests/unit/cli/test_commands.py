@@ -56,6 +56,7 @@ def test_a_noun_alone_shows_its_verbs(noun: str) -> None:
         (["place", "a", "--memory", "lots"], "4G"),
         (["place", "a", "--nic", "subnte=x"], "did you mean 'subnet'"),
         (["place", "a", "--dry-run", "--apply"], "exclude each other"),
+        (["place", "a", "--fit", "--apply"], "exclude each other"),
         (["subnet", "create", "a", "10.0.0.1/24", "--wire", "w"], "10.0.0.0/24"),
         (["subnet", "create", "a", "10.0.0.0/24", "--wire", "w", "--range", "x"], "address"),
         (["subnet", "create", "a", "10.0.0.0/24"], "--wire"),
