@@ -17,6 +17,11 @@ fi
 have amqp-consume || missing+=(amqp-tools)
 have jq || missing+=(jq)
 
+# To check compose.yaml; no engine is needed for that.
+if ! have docker-compose && ! { have docker && docker compose version >/dev/null 2>&1; }; then
+    missing+=(docker-compose)
+fi
+
 if [[ ${#missing[@]} -eq 0 ]]; then
     exit 0
 fi
