@@ -51,6 +51,19 @@ class Recorder:
                 break
         return bodies
 
+    def objects(self, kind: Any, paths: list[str]) -> bytes:
+        """The answer about all objects of a type, read once."""
+        view = self.content.viewManager.CreateContainerView(self.content.rootFolder, [kind], True)
+        collector = vmodl.query.PropertyCollector
+        through = collector.TraversalSpec(name="view", type=type(view), path="view", skip=False)
+        spec = collector.FilterSpec(
+            objectSet=[collector.ObjectSpec(obj=view, skip=True, selectSet=[through])],
+            propSet=[collector.PropertySpec(type=kind, all=False, pathSet=paths)],
+        )
+        return fetch(
+            self.content.propertyCollector, "RetrievePropertiesEx", [spec], collector.RetrieveOptions()
+        )
+
     def close(self) -> None:
         """End the connections."""
         self._transport.cut()

@@ -14,13 +14,15 @@ from lxml import etree
 
 from services.collector.vsphere.decoding.answers import decode_page
 from services.collector.vsphere.decoding.documents import Unreadable
+from services.collector.vsphere.decoding.objects import decode_objects
 from services.collector.vsphere.decoding.scanning import Scan
 from services.collector.vsphere.decoding.tally import Tally
+from services.collector.vsphere.decoding.unfamiliar import type_named, whole_answer
 from services.collector.vsphere.paths import WATCHED
 from services.simulator.app import RunningSimulator, simulated_vcenter
 from services.simulator.churn import Churn
 from services.simulator.settings import SimulatorSettings
-from tests.integration.decoding.recording import NOW, Recorder, by_pyvmomi
+from tests.integration.decoding.recording import NOW, Recorder, by_pyvmomi, vmodl
 
 CHURN = dict.fromkeys(
     ("address", "move", "create", "remove", "docker", "power", "rename", "nic", "shuffle"), 1.0
@@ -70,6 +72,24 @@ async def test_changes_of_the_simulator(simulator: RunningSimulator, partial: bo
     assert_same(bodies)
     actions = {change.action for body in bodies for change in decode_page(body, NOW).changes}  # type: ignore[union-attr]
     assert actions == {"enter", "modify", "leave"}
+
+
+@pytest.mark.parametrize("type_name", ["VirtualMachine", "HostSystem", "DistributedVirtualPortgroup"])
+async def test_objects_read_once(simulator: RunningSimulator, type_name: str) -> None:
+    recorder = await login(simulator)
+    kind, watched = type_named(type_name), WATCHED[type_name].fields
+    body = await asyncio.to_thread(recorder.objects, kind, list(watched))
+    recorder.close()
+    result = whole_answer(body, vmodl.query.PropertyCollector.RetrieveResult)
+    expected = {
+        entry.obj._moId: {
+            watched[told.name].name: watched[told.name].convert(told.val) for told in entry.propSet
+        }
+        for entry in result.objects
+    }
+    found = decode_objects(body)
+    assert {one.moid: one.fields for one in found} == expected
+    assert {one.type_name for one in found} == {type_name}
 
 
 async def test_hardly_an_object_needs_a_parser(simulator: RunningSimulator) -> None:

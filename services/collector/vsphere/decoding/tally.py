@@ -17,7 +17,8 @@ Absence = Literal["gone", "not_authenticated", "other"]
 
 
 @lru_cache(maxsize=256)
-def _absence(fault_type: str | None) -> Absence:
+def absence_of(fault_type: str | None) -> Absence:
+    """What a fault of that name means; one that nobody knows is one of the others."""
     known: Any = type_named(fault_type or "")
     if known is not None and issubclass(known, vmodl.fault.ManagedObjectNotFound):
         return "gone"
@@ -27,10 +28,10 @@ def _absence(fault_type: str | None) -> Absence:
 
 
 def absence(names: TypeNames, missing: Element) -> Absence:
-    """Why a property or an object is missing; a reason nobody knows is one of the others."""
+    """Why a property or an object is missing."""
     localized = next(missing.iterchildren(_FAULT), missing)
     fault = next(localized.iterchildren(_FAULT), None)
-    return _absence(None if fault is None else names.of(fault))
+    return absence_of(None if fault is None else names.of(fault))
 
 
 class Tally:

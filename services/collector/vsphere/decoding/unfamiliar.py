@@ -18,9 +18,9 @@ NOT_UNDERSTOOD = (AttributeError, TypeError, ValueError, LookupError, SyntaxErro
 """What pyVmomi's deserializer and the translation of its objects raise over what they can't understand."""
 
 
-def whole_answer(body: bytes) -> Any:
-    """The `UpdateSet` as pyVmomi reads it, None for none; an exception object for a SOAP fault."""
-    return SoapResponseDeserializer(None).Deserialize(body, _UPDATE_SET)  # type: ignore[no-untyped-call]
+def whole_answer(body: bytes, result: Any = _UPDATE_SET) -> Any:
+    """The result as pyVmomi reads it, None for none; an exception object for a SOAP fault."""
+    return SoapResponseDeserializer(None).Deserialize(body, result)  # type: ignore[no-untyped-call]
 
 
 def one_value(element: Element) -> Any:

@@ -101,15 +101,19 @@ class Walk:
             if op in UNSET or (value is None and op in ASSIGNED):
                 fields[field.name] = None
                 continue
-            where = f"{type_name}.{path}"
-            try:
-                if value is None or op not in ASSIGNED:
-                    raise ValueError(op)
-                fields[field.name] = self._value(field, value, where)
-            except NOT_UNDERSTOOD:
-                # Worth a field, not a vCenter. As with a missing one, the old value stays.
-                self._tally.unread.add(where)
+            if value is None or op not in ASSIGNED:
+                self._tally.unread.add(f"{type_name}.{path}")
+            else:
+                self.add_value(fields, field, value, f"{type_name}.{path}")
         return fields
+
+    def add_value(self, fields: dict[str, object], field: Field, element: Element, where: str) -> None:
+        """Add a property's value to the fields. `where` names it in the tally: "Type.path"."""
+        try:
+            fields[field.name] = self._value(field, element, where)
+        except NOT_UNDERSTOOD:
+            # Worth a field, not a vCenter. As with a missing one, the old value stays.
+            self._tally.unread.add(where)
 
     def _part(self, op: str, element: Element | None) -> Any:
         """The value of a place below a property, None for none. Raises one of `NOT_UNDERSTOOD`."""
