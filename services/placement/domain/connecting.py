@@ -107,9 +107,10 @@ def usable(host: HostFacts, option: Option, nic: NicRequest, world: World) -> bo
     wire = option.wire
     if wire.ports is not None and world.free_ports(wire) < 1:
         return False
-    for subnet in option.subnets:
-        if world.free.get(subnet.id, 1) < 1 and wanted_address(nic, subnet) is None:
-            return False
+    if world.full:
+        for subnet in option.subnets:
+            if subnet.id in world.full and wanted_address(nic, subnet) is None:
+                return False
     if host.dead_links:
         links = uplinks(host, wire)
         return links is None or bool(links.alive)

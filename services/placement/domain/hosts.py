@@ -53,9 +53,10 @@ def consider(number: int, need: Need, world: World, policy: Policy) -> Fit | Fai
         failure = _where(host, need)
         if failure is not None:
             return failure
-    failure = need.out_of_sight.get(host.key.vcenter)
-    if failure is not None:
-        return failure
+    if need.out_of_sight:
+        failure = need.out_of_sight.get(host.key.vcenter)
+        if failure is not None:
+            return failure
     failure = _out_of_service(host)
     if failure is not None:
         return failure

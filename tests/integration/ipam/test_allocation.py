@@ -9,7 +9,18 @@ from uuid import uuid4
 import pytest
 
 from shared.ipam.errors import LedgerRefusal
-from shared.ipam.ledger import Claim, Release, allocate, holders, occupy, reclaim, release, reserve
+from shared.ipam.ledger import (
+    Claim,
+    Release,
+    Wish,
+    allocate,
+    allocate_each,
+    holders,
+    occupy,
+    reclaim,
+    release,
+    reserve,
+)
 from shared.ipam.subnets import ensure_scope
 from shared.store.pool import Pool, transaction
 from tests.integration.ipam.building import (
@@ -243,3 +254,22 @@ async def test_subnets_and_scopes_do_not_wait_for_each_other(pool: Pool) -> None
             await conn.execute("SET LOCAL lock_timeout = '5s'")
             assert await allocate(conn, two.id, 1, nic("b"), NOON, now=NOON) == ["10.1.0.1"]
             assert await allocate(conn, other.id, 1, nic("c"), NOON, now=NOON) == ["10.0.0.1"]
+
+
+async def test_many_holders_get_what_they_would_have_got_one_by_one(pool: Pool) -> None:
+    """G1, G7: of several subnets at once; who comes too late, or asks for another order, gets None."""
+    async with transaction(pool) as conn:
+        one = await create(conn, "10.0.0.0/29", cooldown_seconds=60)
+        two = await create(conn, "10.0.1.0/24", allocation_order="highest")
+        await occupy(conn, SCOPE, [Claim(f"10.0.0.{n}", nic(n), NOON) for n in (1, 2, 4)])
+        await release(conn, SCOPE, [Release("10.0.0.2", nic(2), NOON)])
+        wishes = [Wish(one.id, reservation(n), NOON + MINUTE) for n in range(5)]
+        wishes.insert(1, Wish(two.id, reservation("two")))
+        wishes.append(Wish(uuid4(), reservation("unknown")))
+        got = await allocate_each(conn, wishes, NOON, now=NOON)
+        assert got == ["10.0.0.3", None, "10.0.0.5", "10.0.0.6", None, None, None]
+        held = await holders(conn, SCOPE, ["10.0.0.3", "10.0.0.5"])
+        assert [h.holder for h in held.values()] == [reservation(0), reservation(1)]
+        [rested] = await allocate_each(conn, [Wish(one.id, reservation("late"))], NOON, now=NOON + 2 * MINUTE)
+        assert rested == "10.0.0.2"
+        assert await free_in(conn, one.id) == []
