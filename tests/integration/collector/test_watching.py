@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
+from pyVim.connect import SmartConnect
 
 from services.collector.registry import all_vcenters, get
 from services.simulator.app import RunningSimulator
@@ -18,9 +21,18 @@ from shared.events.inventory import (
     VmRemoved,
 )
 from shared.events.vcenter import VcenterConnected, VcenterHeartbeat, VcenterLost
-from tests.integration.collector.conftest import QUICK, Bench, simulator
+from tests.integration.collector.conftest import PASSWORD, QUICK, USER, Bench, simulator
+from tests.integration.collector.direct import DirectRead, told
 
 pytestmark = pytest.mark.postgres
+
+
+def log_in(sim: RunningSimulator) -> Any:
+    """The service content of a session of plain pyVmomi's."""
+    parts, connect = urlsplit(sim.url), cast(Any, SmartConnect)
+    return connect(
+        protocol="http", host=parts.hostname, port=parts.port, user=USER, pwd=PASSWORD
+    ).RetrieveContent()
 
 
 async def test_a_snapshot_tells_of_everything_between_its_markers(
@@ -66,6 +78,18 @@ async def test_changes_additions_and_removals_arrive(bench: Bench, sim: RunningS
         sim.world.remove_vm(vm.moid)
         gone = await bench.observer.first(VmRemoved, seen)
     assert (gone.moid, gone.name, gone.how) == (vm.moid, "renamed", "observed")
+
+
+async def test_a_snapshot_is_what_a_direct_read_finds_property_by_property(
+    bench: Bench, sim: RunningSimulator
+) -> None:
+    await bench.register(sim)
+    async with bench.collector():
+        await bench.observer.first(SnapshotCompleted)
+    expected = await asyncio.to_thread(lambda: DirectRead(log_in(sim)).facts())
+    for kind, facts in expected.items():
+        assert facts
+        assert told(bench.observer, kind) == facts, kind.TYPE
 
 
 async def test_an_address_set_in_a_guest_arrives_on_its_device(bench: Bench, sim: RunningSimulator) -> None:
