@@ -14,6 +14,7 @@ from services.allocator.commands import carry_out
 from services.allocator.locking import lock_writes
 from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
 from services.allocator.reservations import apply_confirmations, apply_endings
+from services.allocator.scopes import note_scopes
 from services.allocator.settings import AllocatorSettings
 from services.allocator.settling import Policy, settle
 from services.allocator.vcenters import apply_vcenters
@@ -43,7 +44,7 @@ class Allocator:
 
     def __init__(self, pool: Pool, settings: AllocatorSettings) -> None:
         self._pool = pool
-        self._policy = Policy(settings.weight(), settings.scopes)
+        self._policy = Policy(settings.weight())
 
     async def facts(self, received: Sequence[Received]) -> None:
         """Apply a batch of facts, all or none."""
@@ -64,6 +65,7 @@ class Allocator:
     async def _take_in(
         self, conn: Connection, envelopes: Sequence[Envelope[Event]], occasion: Occasion, out: Announcements
     ) -> Dirty:
+        moved = await note_scopes(conn, envelopes)
         await apply_vcenters(
             conn,
             _only(
@@ -75,7 +77,6 @@ class Allocator:
                 inv.SnapshotCompleted,
                 inv.SnapshotHeld,
             ),
-            self._policy.scope_ids(),
         )
         await apply_hosts(conn, _only(envelopes, inv.HostChanged, inv.HostRemoved))
         await apply_switches(conn, _only(envelopes, inv.SwitchChanged, inv.SwitchRemoved))
@@ -83,6 +84,7 @@ class Allocator:
         _tell_wires(out, wires, occasion)
         vms: list[Envelope[Any]] = _only(envelopes, inv.VmChanged, inv.VmRemoved, GuestAddressesChanged)
         dirty = await apply_vms(conn, vms, occasion)
+        dirty.add(moved)
         dirty.add(await _on_known_wires(conn, wires))
         dirty.add(await apply_confirmations(conn, _only(envelopes, placement.VmCreateConfirmed), occasion))
         ended: list[Envelope[Any]] = _only(envelopes, placement.VmCreateExpired, placement.VmCreateCancelled)

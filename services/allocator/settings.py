@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +11,7 @@ from shared.runtime.settings import CoreSettings
 
 
 class AllocatorSettings(BaseModel):
-    """How much evidence attaches a wire, which address space a vCenter is in, how much is done at once."""
+    """How much evidence attaches a wire, how much is done at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,8 +19,6 @@ class AllocatorSettings(BaseModel):
     """VMs that must be seen with addresses of a subnet on a further wire before it is attached."""
     strong_weight: Annotated[int, Field(ge=1, le=1000)] = 1
     """What a VM counts whose prefix length and gateway are the subnet's."""
-    scopes: dict[UUID, str] = Field(default_factory=dict)
-    """Scope by vCenter (instance UUID), for those whose addresses are not in the scope "default"."""
     history_days: Annotated[float, Field(gt=0, le=3650)] = 7
     """How long each VM's facts are kept one by one; a fact that comes later than that changes nothing."""
     batch: Annotated[int, Field(ge=1, le=5000)] = 200

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from uuid import UUID
+from dataclasses import dataclass
 
 from services.allocator.announcing import Announcements
 from services.allocator.attaching import attach
@@ -14,10 +12,10 @@ from services.allocator.domain.records import Changes, assemble, compare
 from services.allocator.domain.settlement import Ruling, rule
 from services.allocator.ledger_sync import sync
 from services.allocator.reading import Docket, expand, read
+from services.allocator.scopes import scopes_of
 from services.allocator.telling import complete_names, tell_conflicts, tell_records, tell_unmatched
 from services.allocator.verdicts import write_conflicts, write_unmatched
 from services.allocator.writing import write_records
-from shared.ipam.scopes import ensure_scope
 from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
 from shared.store.pool import Connection
 
@@ -27,14 +25,9 @@ CHUNK = 2000
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What settling needs of the settings. `scopes`: names by vCenter, for those not in "default"."""
+    """What settling needs of the settings."""
 
     weight: Weight = Weight()  # noqa: RUF009  immutable
-    scopes: Mapping[UUID, str] = field(default_factory=dict)
-
-    def scope_ids(self) -> dict[UUID, UUID]:
-        """Scope ids by vCenter."""
-        return {vcenter: scope_id(name) for vcenter, name in self.scopes.items()}
 
 
 async def settle(
@@ -46,9 +39,7 @@ async def settle(
     """
     if not dirty:
         return
-    for name in sorted(set(policy.scopes.values())):
-        await ensure_scope(conn, name)
-    scopes, default = policy.scope_ids(), scope_id(DEFAULT_SCOPE_NAME)
+    scopes, default = await scopes_of(conn), scope_id(DEFAULT_SCOPE_NAME)
     addresses, ports = await expand(conn, dirty)
     for attachment in await attach(conn, dirty.glimpses, scopes, default, policy.weight):
         event = attachment.event

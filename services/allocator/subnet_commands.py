@@ -8,6 +8,7 @@ from uuid import UUID
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.finding import find_subnet, find_wire
+from services.allocator.scopes import scopes_of
 from services.allocator.settling import Policy, settle
 from shared.events.commands import SubnetCreate, SubnetDelete, SubnetUpdate
 from shared.events.envelope import Envelope
@@ -78,10 +79,10 @@ async def delete(
 async def _look_again(
     conn: Connection, subnet: Subnet, envelope: Envelope[Any], out: Announcements, policy: Policy
 ) -> None:
-    await settle(conn, await affected(conn, subnet, envelope, policy), Occasion([envelope]), out, policy)
+    await settle(conn, await affected(conn, subnet, envelope), Occasion([envelope]), out, policy)
 
 
-async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any], policy: Policy) -> Dirty:
+async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any]) -> Dirty:
     """Exactly what `subnet` may change: sightings within its prefix on its wires or in its scope.
 
     With those that ended so lately that the address has to cool down still.
@@ -105,7 +106,7 @@ async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any], po
         subnet.default_wire,
         subnet.id,
     )
-    scopes, default = policy.scope_ids(), scope_id(DEFAULT_SCOPE_NAME)
+    scopes, default = await scopes_of(conn), scope_id(DEFAULT_SCOPE_NAME)
     dirty = Dirty()
     for row in rows:
         in_scope = scopes.get(row["vcenter_id"], default) == subnet.scope_id

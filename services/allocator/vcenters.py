@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -28,6 +28,7 @@ VCENTER = Table(
         "snapshot_epoch": "bigint",
         "current_to": "timestamptz",
         "lag_seconds": "double precision",
+        "scope_epoch": "bigint",
     },
 )
 
@@ -36,10 +37,8 @@ NEVER = datetime.fromtimestamp(0, UTC)
 """`current_to` until a heartbeat or a completed snapshot: a login alone says nothing about the inventory."""
 
 
-async def apply_vcenters(
-    conn: Connection, envelopes: Sequence[Envelope[Fact]], scopes: Mapping[UUID, UUID]
-) -> None:
-    """Take in vcenter.* and inventory.snapshot.* facts. `scopes` names those not in the scope "default"."""
+async def apply_vcenters(conn: Connection, envelopes: Sequence[Envelope[Fact]]) -> None:
+    """Take in vcenter.* and inventory.snapshot.* facts."""
     if not envelopes:
         return
     ids = {e.data.vcenter for e in envelopes}
@@ -47,13 +46,12 @@ async def apply_vcenters(
     rows: dict[UUID, dict[str, Any]] = {row["id"]: dict(row) for row in stored}
     for envelope in envelopes:
         identity = envelope.data.vcenter
-        row = rows.setdefault(identity, _unknown(identity))
-        row["scope_id"] = scopes.get(identity, scope_id(DEFAULT_SCOPE_NAME))
+        row = rows.setdefault(identity, unknown_vcenter(identity))
         _take_in(row, envelope)
     await VCENTER.upsert(conn, [tuple(row.values()) for row in rows.values()])
 
 
-def _unknown(identity: UUID) -> dict[str, Any]:
+def unknown_vcenter(identity: UUID) -> dict[str, Any]:
     """A vCenter of which nothing is known yet; the name is a stopgap until a fact tells it."""
     values: dict[str, Any] = dict.fromkeys(VCENTER.columns)
     return values | {
@@ -63,6 +61,8 @@ def _unknown(identity: UUID) -> dict[str, Any]:
         "epoch": 0,
         "sequence": 0,
         "current_to": NEVER,
+        "scope_id": scope_id(DEFAULT_SCOPE_NAME),
+        "scope_epoch": 0,
     }
 
 

@@ -35,7 +35,7 @@ async def set_wire_policy(
     event = await _event(conn, subnet, wire["id"], change)
     if event is not None:
         out.add(event, subnet.id, wire["id"], cause=envelope)
-    dirty = await affected(conn, subnet, envelope, policy)
+    dirty = await affected(conn, subnet, envelope)
     await settle(conn, dirty, Occasion([envelope]), out, policy)
     role = await conn.fetchval(
         "SELECT role FROM ipam.subnet_wire WHERE subnet_id = $1 AND wire_id = $2", subnet.id, wire["id"]

@@ -16,7 +16,9 @@ CREATE TABLE inventory.vcenter (
     snapshot_epoch bigint,
     -- All that the vCenter had said up to here has been seen.
     current_to timestamptz NOT NULL,
-    lag_seconds double precision
+    lag_seconds double precision,
+    -- The newest epoch of which any fact was heard: what it says of the scope holds.
+    scope_epoch bigint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE inventory.host (

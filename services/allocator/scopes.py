@@ -1,0 +1,77 @@
+"""Which address space each vCenter's addresses are in: as the facts of its newest epoch say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from services.allocator.batch import Dirty, Glimpse
+from services.allocator.vcenters import VCENTER, unknown_vcenter
+from shared.events.base import Event, Fact
+from shared.events.envelope import Envelope
+from shared.ipam.scopes import ensure_scope
+from shared.store.pool import Connection
+
+NO_WIRE = UUID(int=0)
+
+
+async def scopes_of(conn: Connection) -> dict[UUID, UUID]:
+    """Scope id by vCenter."""
+    return {
+        row["id"]: row["scope_id"] for row in await conn.fetch("SELECT id, scope_id FROM inventory.vcenter")
+    }
+
+
+async def note_scopes(conn: Connection, envelopes: Iterable[Envelope[Event]]) -> Dirty:
+    """Take in what facts say of their vCenter's scope. Where it is another one now, all is matched anew.
+
+    Whichever fact of an epoch comes first tells: a scope lasts as long as a login.
+    """
+    newest: dict[UUID, tuple[int, str]] = {}
+    for envelope in envelopes:
+        fact = envelope.data
+        if isinstance(fact, Fact):
+            newest[fact.vcenter] = max(newest.get(fact.vcenter, (0, "")), (fact.epoch, fact.scope))
+    rows = await conn.fetch(
+        "SELECT id, scope_id, scope_epoch FROM inventory.vcenter WHERE id = ANY ($1::uuid[])", list(newest)
+    )
+    known = {row["id"]: (row["scope_epoch"], row["scope_id"]) for row in rows}
+    moved = []
+    for vcenter, (epoch, name) in sorted(newest.items()):
+        if vcenter in known and epoch <= known[vcenter][0]:
+            continue
+        scope = await ensure_scope(conn, name)
+        if vcenter not in known:
+            row = unknown_vcenter(vcenter) | {"scope_id": scope, "scope_epoch": epoch}
+            await VCENTER.upsert(conn, [tuple(row.values())])
+            continue
+        await conn.execute(
+            "UPDATE inventory.vcenter SET scope_id = $2, scope_epoch = $3 WHERE id = $1",
+            *(vcenter, scope, epoch),
+        )
+        if known[vcenter][1] != scope:
+            moved.append(vcenter)
+    return await _everything_of(conn, moved) if moved else Dirty()
+
+
+async def _everything_of(conn: Connection, vcenters: list[UUID]) -> Dirty:
+    """All VMs of the vCenters, and all that was ever seen on their wires as evidence."""
+    dirty = Dirty()
+    rows = await conn.fetch(
+        "SELECT DISTINCT vm_id FROM inventory.vm WHERE vcenter_id = ANY ($1::uuid[]) AND vm_id IS NOT NULL",
+        vcenters,
+    )
+    dirty.vms |= {row["vm_id"] for row in rows}
+    rows = await conn.fetch(
+        """
+        SELECT vcenter_id, wire_id, host(address) AS address, first_seen, live
+        FROM inventory.sighting WHERE vcenter_id = ANY ($1::uuid[])
+        """,
+        vcenters,
+    )
+    for row in rows:
+        if row["live"]:
+            dirty.addresses.add(row["address"])
+        if row["wire_id"] != NO_WIRE:
+            dirty.glimpses.add(Glimpse(row["vcenter_id"], row["wire_id"], row["address"], row["first_seen"]))
+    return dirty
