@@ -81,27 +81,30 @@ def made_world(hosts: int, port_groups: int, vms: int, dice: Random) -> World:
 
 
 def measured(world: World, requests: list[VmCreateRequested]) -> dict[str, float]:
-    """Milliseconds a decision: median, p99 and mean of CPU time."""
-    wall, placed = [], 0
+    """Milliseconds a decision: median and p99 by the clock, p99 and mean of CPU time."""
+    wall, spent, placed = [], [], 0
     # What follows from the description alone is worked out once and kept, as in the service.
     decide(requests[0], world, Policy(), NOW)
     # As the service does with a new world.
     gc.freeze()
     cpu = time.process_time()
     for request in requests:
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.thread_time()
         verdict = decide(request, world, Policy(), NOW)
         rulings(verdict.findings, 200)
         wall.append((time.perf_counter() - begun) * 1000)
+        spent.append((time.thread_time() - worked) * 1000)
         if isinstance(verdict, Choice):
             placed += 1
             world.add_load(verdict.host.key, request.cpus, request.memory_mb)
             for option in verdict.options:
                 world.add_nic(option.wire.id, [subnet.id for subnet in option.subnets])
     wall.sort()
+    spent.sort()
     return {
         "p50_ms": round(wall[len(wall) // 2], 3),
         "p99_ms": round(wall[int(len(wall) * 0.99)], 3),
+        "cpu_p99_ms": round(spent[int(len(spent) * 0.99)], 3),
         "cpu_mean_ms": round((time.process_time() - cpu) * 1000 / len(wall), 3),
         "placed": placed,
     }
@@ -139,14 +142,14 @@ def main() -> None:
         for part in (2, 4):
             sizes = [size // part if place == index else size for place, size in enumerate(full)]
             shapes = all_shapes(sizes[0], sizes[1], sizes[2], options.decisions // 2)
-            growth[f"{what}={sizes[index]}"] = {shape: found["p99_ms"] for shape, found in shapes.items()}
+            growth[f"{what}={sizes[index]}"] = {shape: found["cpu_p99_ms"] for shape, found in shapes.items()}
     report = {
         "bench": "placement_decision",
         "machine": {"cpus": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()},
         "sizes": {key.replace("-", "_"): value for key, value in vars(options).items()},
         "bar": {"p99_ms": BAR_MS},
         **all_shapes(*full, options.decisions),
-        "growth_p99_ms": growth,
+        "growth_cpu_p99_ms": growth,
     }
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
 

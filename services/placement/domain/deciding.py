@@ -94,7 +94,7 @@ def decide(
         rest = [number for number in range(len(world.listed)) if number not in numbers]
         failures = sorted([*failures, *_consider(rest, need, world, policy)[1]])
         reason = _sum_up(request, targets, [failure for _, failure in failures])
-        return Refusal(reason, tuple(dict.fromkeys([*findings, *_ruled_out(failures, world)])))
+        return Refusal(reason, (*dict.fromkeys(findings), *_ruled_out(failures, world)))
     fits.sort()
     best = fits[0]
     alternates = tuple(

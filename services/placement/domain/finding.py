@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from shared.events.placement import Ruling
@@ -24,7 +25,7 @@ class Finding(NamedTuple):
 
 def in_order(findings: Sequence[Finding]) -> list[Finding]:
     """What was chosen first, then what was ruled out."""
-    return sorted(findings, key=lambda finding: not finding.passed)
+    return [*(f for f in findings if f.passed), *(f for f in findings if not f.passed)]
 
 
 def rulings(findings: Sequence[Finding], limit: int | None = None) -> tuple[Ruling, ...]:
@@ -51,6 +52,7 @@ def rulings(findings: Sequence[Finding], limit: int | None = None) -> tuple[Ruli
     return tuple(published)
 
 
+@lru_cache(4096)
 def amount(memory_mb: float) -> str:
     """Memory for people: "64 GiB", "1.5 GiB", "512 MiB"."""
     if abs(memory_mb) < 1024:
