@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from lxml import etree
 
+from services.collector.domain.changes import Page
 from services.collector.vsphere.decoding.answers import decode_page
 from services.collector.vsphere.decoding.documents import Unreadable
 from services.collector.vsphere.decoding.objects import decode_objects
+from services.collector.vsphere.decoding.plans import forget
 from services.collector.vsphere.decoding.scanning import Scan
 from services.collector.vsphere.decoding.tally import Tally
 from services.collector.vsphere.decoding.unfamiliar import type_named, whole_answer
@@ -101,6 +103,21 @@ async def test_hardly_an_object_needs_a_parser(simulator: RunningSimulator) -> N
         scan = Scan(body.decode(), Tally())
         scan.update_set()
         assert scan.parsed <= len(scan.changes) * 0.05
+
+
+async def test_threads_do_not_disturb_each_other(simulator: RunningSimulator) -> None:
+    """Each vCenter decodes in a thread of its own; what is remembered between answers is common to all."""
+    recorder = await login(simulator)
+    bodies = await asyncio.to_thread(recorder.answers, objects=100)
+    recorder.close()
+    expected = [by_pyvmomi(body) for body in bodies]
+
+    def decode() -> list[Page | None]:
+        forget()
+        return [decode_page(body, NOW) for body in bodies]
+
+    results = await asyncio.gather(*(asyncio.to_thread(decode) for _ in range(4)))
+    assert all(result == expected for result in results)
 
 
 async def test_damage_is_noticed_or_is_in_what_nobody_reads(simulator: RunningSimulator) -> None:
