@@ -60,6 +60,7 @@ class Orders:
     async def news_within(self, seconds: float) -> bool:
         """Wait as `news` does, but no longer than `seconds`; whether there was any."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.news(), seconds)
-            return True
+            async with asyncio.timeout(seconds):
+                await self.news()
+                return True
         return False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+AGAIN_SECONDS = 5.0
+"""For cleaning up after a cancellation, before the next one."""
 
 
 class Interrupted(Exception):
@@ -22,6 +24,16 @@ async def unless(interruption: Coroutine[Any, Any, object], work: Coroutine[Any,
             return tasks[1].result()
         raise Interrupted
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel, until they have ended: up to Python 3.11 `asyncio.wait_for` may swallow a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        done, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # whoever needs it has it; the others are not to be reported as forgotten

@@ -33,7 +33,9 @@ class Worker:
                 _tell(loop, _succeed, answer, result)
 
         self._calls.put(job)
-        return await asyncio.wait_for(answer, seconds)
+        # Not wait_for: it swallows a cancellation that comes together with the answer.
+        async with asyncio.timeout(seconds):
+            return await answer
 
     def stop(self) -> None:
         """Let the thread end after the call it is in."""
