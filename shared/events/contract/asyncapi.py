@@ -13,7 +13,7 @@ from shared.events.contract.remarks import sentence
 from shared.events.contract.schemas import writer_of
 from shared.events.envelope import CONTENT_TYPE
 from shared.events.registry import REGISTRY
-from shared.events.topology import EXCHANGE, TOPOLOGY, Queue
+from shared.events.topology import EXCHANGE, LOG, TOPOLOGY, Queue
 
 Document = dict[str, Any]
 
@@ -131,7 +131,12 @@ def _queue(queue: Queue) -> Document:
     bound = ", ".join(queue.bindings)
     return {
         "address": queue.name,
-        "description": f"A {queue.kind} queue, bound to exchange {queue.exchange} with {bound}.",
+        "description": f"A {queue.kind} queue, bound to exchange {queue.exchange} with {bound}."
+        + (
+            " Pass over entries of AMQP type patchbay.log.end: they are no events."
+            if queue.name == LOG
+            else ""
+        ),
         "bindings": {
             "amqp": {
                 "is": "queue",

@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from shared.events.base import Event
 from shared.events.contract.asyncapi import document, key_of
 from shared.events.contract.compatibility import Break, breaks
@@ -35,6 +33,8 @@ def schema_files() -> dict[str, str]:
 
 def contract_files(version: str, examples: Examples) -> dict[str, str]:
     """Everything that is published, by path below the folder it goes to."""
+    import yaml  # noqa: PLC0415  slow to import, and every command of `patchbay` imports this module
+
     by_type: dict[str, list[type[Event]]] = {}
     for model in sorted(REGISTRY.values(), key=lambda model: model.VERSION):
         by_type.setdefault(model.TYPE, []).append(model)

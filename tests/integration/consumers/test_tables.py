@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,42 @@ async def test_g2_g3_the_table_is_right_through_restarts(kind: str, broker: Priv
     await read_to_the_end(url)
     await asyncio.to_thread(consumer.start)
     await consumer.reaches(allocator.expected, 3)
+    consumer.kill()
+
+
+@pytest.mark.parametrize("kind", ["python", "node"])
+async def test_a_table_begins_with_a_list_and_goes_on_from_a_time(kind: str, broker: PrivateRabbit) -> None:
+    url = broker.vhost()
+    allocator = Allocator(url)
+    await allocator.publish(allocator.created("a"), allocator.created("b"))
+    listed = dict(allocator.expected) | {"older than the log": {"vm_name": "old"}}
+    begin = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    await allocator.publish(allocator.released("a"), allocator.renamed("b", "b2"), allocator.alive())
+    consumer = program(kind, broker, url)
+    consumer.table.write_text(json.dumps({"seen": [], "vcenters": {}, "nics": listed}))
+    consumer.command += ["--begin", begin] if kind == "python" else [begin]
+    consumer.start()
+    expected = allocator.expected | {"older than the log": {"vm_name": "old"}}
+    await consumer.reaches(expected, 1)
+    consumer.kill()
+
+
+@pytest.mark.parametrize("kind", ["python", "node"])
+async def test_who_was_away_for_longer_than_the_log_is_kept_is_told(kind: str, broker: PrivateRabbit) -> None:
+    """A log whose front was cut off begins behind the place that the table wants to go on at."""
+    url = broker.vhost()
+    allocator = Allocator(url)
+    await allocator.publish(allocator.created("a"), allocator.alive())
+    consumer = program(kind, broker, url)
+    # As if offsets before 0 had been there, and were cut off.
+    consumer.table.write_text(json.dumps({"offset": -5, "seen": [], "vcenters": {}, "nics": {}}))
+    consumer.start()
+    for _ in range(300):
+        if "begin with a new table" in (consumer.folder / "log").read_text():
+            break
+        await asyncio.sleep(0.1)
+    assert "begin with a new table" in (consumer.folder / "log").read_text()
+    assert consumer.state()["nics"] == {}
     consumer.kill()
 
 

@@ -31,7 +31,7 @@ def _run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words), catch_exceptions=False)
 
 
-NOUNS = ["vcenter", "wire", "subnet", "vm", "nic", "reservation", "events", "dead-letters", "db"]
+NOUNS = ["vcenter", "wire", "subnet", "vm", "nic", "reservation", "events", "dead-letters", "contract", "db"]
 
 
 @pytest.mark.parametrize("noun", NOUNS)
