@@ -85,24 +85,38 @@ async def create_all(
     for answer in answers:
         by_vcenter.setdefault(answer.vcenter, []).append(answer)
 
-    async def in_one(vcenter: UUID, here: Sequence[VmCreatePlaced]) -> list[Applied]:
+    done: dict[UUID, Applied] = {}
+
+    async def in_one(vcenter: UUID, here: Sequence[VmCreatePlaced]) -> None:
         async with AsyncExitStack() as stack:
             try:
                 connection = await _login(platform, vcenter, account, stack)
             except PatchbayError as error:
-                return [await _given_up(platform, answer, str(error)) for answer in here]
+                done.update(await _all_given_up(platform, here, str(error)))
+                return
             turn = asyncio.Semaphore(AT_ONCE)
 
-            async def one(answer: VmCreatePlaced) -> Applied:
+            async def one(answer: VmCreatePlaced) -> None:
                 async with turn:
-                    return await _create(platform, connection, answer, watch(answer), template)
+                    done[answer.reservation] = await _create(
+                        platform, connection, answer, watch(answer), template
+                    )
 
-            return list(await asyncio.gather(*map(one, here)))
+            # A group, unlike gather, waits for what the cancelled ones have to clean up.
+            async with asyncio.TaskGroup() as tasks:
+                for answer in here:
+                    tasks.create_task(one(answer))
 
-    work = [in_one(vcenter, here) for vcenter, here in by_vcenter.items()]
-    applied = [one for some in await asyncio.gather(*work) for one in some]
-    by_id = {one.answer.reservation: one for one in applied}
-    return [by_id[answer.reservation] for answer in answers]
+    try:
+        async with asyncio.TaskGroup() as vcenters:
+            for vcenter, here in by_vcenter.items():
+                vcenters.create_task(in_one(vcenter, here))
+    except asyncio.CancelledError:
+        # Interrupted: what the VMs were to have must not wait for their leases to end.
+        rest = [answer for answer in answers if answer.reservation not in done]
+        await asyncio.shield(_all_given_up(platform, rest, "interrupted"))
+        raise
+    return [done[answer.reservation] for answer in answers]
 
 
 async def _login(
@@ -138,11 +152,13 @@ async def _create(
     except PatchbayError as error:
         progress(f"did not create {answer.name}", 100)
         return await _given_up(platform, answer, str(error))
-    except asyncio.CancelledError:
-        # Interrupted: what the VM was to have must not wait for its lease to end.
-        await asyncio.shield(_given_up(platform, answer, "interrupted"))
-        raise
     return Applied(answer, moid=moid)
+
+
+async def _all_given_up(
+    platform: Platform, answers: Sequence[VmCreatePlaced], problem: str
+) -> dict[UUID, Applied]:
+    return {answer.reservation: await _given_up(platform, answer, problem) for answer in answers}
 
 
 async def _given_up(platform: Platform, answer: VmCreatePlaced, problem: str) -> Applied:

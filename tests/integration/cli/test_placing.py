@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from services.cli.applying import Watch
 from services.cli.main import app
 from tests.integration.cli.conftest import Installed, Shell
 
@@ -145,8 +149,31 @@ def test_08_g9_what_cannot_be_created_is_given_back(here: Shell, tmp_path: Path)
     assert "hunter2" not in stranger.output
     twice = here.run("place", "made-1", "--nic", "shop", "--apply", code=1)
     assert "DuplicateName" in twice.stderr
-    assert {row["moid"] for row in here.ask("vm", "list")} == before
+    _until(lambda: {row["moid"] for row in here.ask("vm", "list")}, lambda now: now == before)
     assert here.ask("reservation", "list") == []
+
+
+def test_08a_an_interrupted_creation_leaves_nothing(here: Shell) -> None:
+    """Ctrl-C while the guests are customized: no VM is left, no reservation held."""
+
+    @contextmanager
+    def interrupting() -> Iterator[Watch]:
+        pressed: list[str] = []
+
+        def tell(what: str, _percent: int) -> None:
+            if what.startswith("customizing") and not pressed:
+                pressed.append(what)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        yield lambda _answer: tell
+
+    before = {row["moid"] for row in here.ask("vm", "list")}
+    here.monkeypatch.setattr("services.cli.placing.watched", interrupting)
+    here.run("place", "cut", "--count", "6", "--nic", "shop", "--apply", "--lease", "30s", code=130)
+    assert here.ask("reservation", "list") == []
+    states = {row["state"] for row in here.ask("placement", "list", "-n", "6")}
+    assert states <= {"cancelled", "confirmed"}, "confirmed: seen before it was deleted"
+    _until(lambda: {row["moid"] for row in here.ask("vm", "list")} ^ before, lambda changed: not changed)
 
 
 def test_09_wrong_flags_say_what_is_right(here: Shell, tmp_path: Path) -> None:
