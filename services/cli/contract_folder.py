@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from services.cli.outcome import Misused, version
+from services.cli.outcome import Misused, say, version
 from shared.events.contract.files import SCHEMAS, contract_files
 from shared.events.contract.schemas import Schema
 
@@ -29,7 +29,10 @@ def read_schemas(folder: Path) -> dict[str, Schema]:
 
 def wanted(examples: Path) -> dict[str, str]:
     """All documents as they have to be, by path."""
-    return contract_files(version(), read_examples(examples))
+    found = read_examples(examples)
+    if not found:
+        say(f"no examples in {examples}: the documents are written without; give a folder with --examples")
+    return contract_files(version(), found)
 
 
 def differing(folder: Path, files: Mapping[str, str]) -> list[str]:

@@ -67,7 +67,9 @@ def test_a_break_of_a_published_version_is_refused_until_accepted(folder: Path) 
 
 def test_without_examples_the_documents_are_whole_all_the_same(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    assert _run("export", tmp_path, "--examples", tmp_path / "none").exit_code == 0
+    told = _run("export", tmp_path, "--examples", tmp_path / "none")
+    assert told.exit_code == 0
+    assert "no examples" in told.stderr
     assert "## Example" not in (tmp_path / "events/nic.created.md").read_text()
 
 
