@@ -107,7 +107,7 @@ async def _remove(connection: VcenterConnection, creation: asyncio.Future[Any]) 
                 await finished(connection, await connection.call(vm.PowerOffVM_Task))
             await finished(connection, await connection.call(vm.Destroy_Task))
         except PatchbayError as error:
-            log.error("provisioning.left_behind", vm=vm._moId, detail=str(error))
+            log.error("provisioning.left_behind", vm=vm._moId, detail=str(error))  # noqa: TRY400  no defect of ours
 
 
 def _nothing(_: str, __: int) -> None:
