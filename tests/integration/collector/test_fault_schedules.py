@@ -27,7 +27,7 @@ from shared.store.connection import connect
 from shared.store.pool import open_pool
 from tests.integration.collector.conftest import PASSWORD, QUICK, Bench, Collector, simulator
 from tests.integration.collector.observing import Observer
-from tests.integration.collector.truth import applied, asked
+from tests.integration.collector.truth import add_up
 from tests.property.simulator.actions import ACTIONS, Action, Number, act
 
 pytestmark = pytest.mark.postgres
@@ -119,15 +119,11 @@ class Scene:
         await registry.resume(self._pool, self.name)
         if self._collector is None:
             await self.start()
-        truth = await asked(self.sim)
         observer = self.bench.observer
-        await observer.until(lambda: self._picture() == truth, "the facts add up to the vCenter")
+        await add_up(observer, self.sim)
         for kind in (HostRemoved, SwitchRemoved, PortgroupRemoved, VmRemoved):
             gone = {fact.moid for fact in observer.of(kind) if str(fact.vcenter) == world.instance_uuid}
             assert gone <= self.vanished
-
-    def _picture(self) -> Any:
-        return applied(self.bench.observer, self.sim.world.instance_uuid)
 
     async def end(self) -> None:
         if self._collector is not None:

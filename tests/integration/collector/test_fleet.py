@@ -15,7 +15,7 @@ from shared.events.inventory import SnapshotCompleted, VmChanged, VmRemoved
 from shared.events.vcenter import VcenterConnected, VcenterHeartbeat, VcenterLost
 from shared.runtime.errors import PermanentError
 from tests.integration.collector.conftest import PASSWORD, Bench, simulator
-from tests.integration.collector.truth import applied, asked
+from tests.integration.collector.truth import add_up
 
 pytestmark = pytest.mark.postgres
 
@@ -80,10 +80,7 @@ async def test_a_vcenter_that_floods_delays_no_other(bench: Bench, sim: RunningS
                 gone = min(sim.world.machines)
                 sim.world.remove_vm(gone)
                 await bench.observer.first(VmRemoved, where=lambda fact: fact.moid == gone)
-            picture = await asked(loud)
-            await bench.observer.until(
-                lambda: applied(bench.observer, loud.world.instance_uuid) == picture, "the end of the flood"
-            )
+            await add_up(bench.observer, loud)
 
 
 async def test_a_registration_changes_under_a_running_collector(

@@ -21,7 +21,7 @@ from shared.store.pool import Pool
 from tests.integration.collector.conftest import PASSWORD, Bench
 from tests.integration.collector.observing import PATIENCE, Observer
 from tests.integration.collector.steps import IN_A_SNAPSHOT, IN_THE_STREAM, interrupt
-from tests.integration.collector.truth import applied, asked
+from tests.integration.collector.truth import add_up
 from tests.servers.rabbitmq import PrivateRabbit, find_scripts
 
 pytestmark = pytest.mark.postgres
@@ -75,7 +75,7 @@ async def then_equal(bench: Bench, sim: RunningSimulator) -> None:
     seen = len(await bench.observer.read())
     async with bench.collector():
         await bench.observer.first(SnapshotCompleted, seen)
-    assert applied(bench.observer) == await asked(sim)
+        await add_up(bench.observer, sim)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -171,10 +171,7 @@ async def test_g2_a_broker_killed_at_a_step_loses_nothing(
                 async with asyncio.timeout(2 * PATIENCE):
                     await happened.wait()
                 story.after_it_died()
-                picture = await asked(sim)
-                await bench.observer.until(
-                    lambda: applied(bench.observer) == picture, "the facts add up to the vCenter"
-                )
+                await add_up(bench.observer, sim)
         finally:
             restore()
 

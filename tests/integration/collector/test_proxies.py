@@ -20,7 +20,7 @@ from shared.events.inventory import SnapshotCompleted
 from shared.events.vcenter import VcenterHeartbeat, VcenterLost
 from tests.integration.collector.conftest import USER, Bench, simulator
 from tests.integration.collector.test_checking import failed, shown_thumbprint
-from tests.integration.collector.truth import applied, asked
+from tests.integration.collector.truth import add_up
 from tests.servers.processes import free_port
 
 pytestmark = pytest.mark.postgres
@@ -145,7 +145,7 @@ async def test_the_environment_s_proxy_is_used_unless_the_vcenter_says_otherwise
         await registry.add(bench.pool, everything)
         async with bench.collector():
             await bench.observer.first(SnapshotCompleted)
-            assert applied(bench.observer) == await asked(sim)
+            await add_up(bench.observer, sim)
             seen = bench.observer.seen
             await registry.change(bench.pool, "lab", url=sim.url)
             await bench.observer.first(SnapshotCompleted, seen)

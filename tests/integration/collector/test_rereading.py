@@ -15,7 +15,7 @@ from shared.events.inventory import HostChanged, PortgroupChanged, SnapshotCompl
 from shared.events.vcenter import VcenterConnected, VcenterHeartbeat
 from tests.integration.collector.conftest import Bench, simulator
 from tests.integration.collector.test_registering import ask
-from tests.integration.collector.truth import applied, asked
+from tests.integration.collector.truth import add_up
 
 pytestmark = pytest.mark.postgres
 
@@ -42,7 +42,7 @@ async def test_one_vm_is_told_again_though_nothing_changed(bench: Bench, sim: Ru
         assert {fact.moid for fact in bench.observer.of(VmChanged, seen)} == {vm.moid}
         assert len(bench.observer.of(VcenterConnected)) == 1
         assert (await get(bench.pool, "lab")).rereads == []
-        assert applied(bench.observer) == await asked(sim)
+        await add_up(bench.observer, sim)
 
 
 async def test_one_datacenter_is_told_again_and_the_others_are_not(bench: Bench) -> None:
@@ -69,7 +69,7 @@ async def test_one_datacenter_is_told_again_and_the_others_are_not(bench: Bench)
             assert bench.observer.of(PortgroupChanged, seen)
             assert {fact.epoch for fact in told} == {before.epoch}
             assert bench.observer.of(VmRemoved) == []
-            assert applied(bench.observer) == await asked(sim)
+            await add_up(bench.observer, sim)
 
 
 def _vms_of(bench: Bench, datacenter: str) -> set[str]:
@@ -138,4 +138,4 @@ async def test_g4_a_vm_that_vanished_meanwhile_is_left_to_the_stream(
         seen = bench.observer.seen
         await bench.observer.first(VcenterHeartbeat, seen)
         assert len(bench.observer.of(VcenterConnected)) == 1
-        assert applied(bench.observer) == await asked(sim)
+        await add_up(bench.observer, sim)

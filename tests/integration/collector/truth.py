@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 from services.collector.domain.mirror import Mirror
@@ -22,7 +24,7 @@ from shared.events.inventory import (
     VmRemoved,
 )
 from shared.model.ordering import Order
-from tests.integration.collector.observing import Observer
+from tests.integration.collector.observing import PATIENCE, Observer
 
 Picture = dict[tuple[str, str], dict[str, Any]]
 """What is said of each object, by topic and managed object id, without its place in the order."""
@@ -45,6 +47,19 @@ async def asked(sim: RunningSimulator) -> Picture:
             mirror.apply(page.changes)
             version, more = page.version, page.truncated
     return {_key(item.fact): _said(item.fact) for item in mirror.news()}
+
+
+async def add_up(observer: Observer, sim: RunningSimulator) -> None:
+    """Wait until who applied every fact holds what the vCenter holds. It may still change by itself."""
+    identity = sim.world.instance_uuid
+    held, truth = None, await asked(sim)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while held != truth:
+                await asyncio.sleep(0.1)
+                await observer.read()
+                held, truth = applied(observer, identity), await asked(sim)
+    assert held == truth
 
 
 def applied(observer: Observer, vcenter: str | None = None) -> Picture:
