@@ -32,7 +32,7 @@ def sight_lost_by(error: BaseException) -> SightLost:
         case ThumbprintMismatch():
             return SightLost("unreachable", f"certificate not the pinned one: {error.args[0]}")
         case ssl.SSLCertVerificationError():
-            return SightLost("unreachable", f"certificate not trusted: {error.verify_message}")
+            return SightLost("unreachable", f"certificate not trusted: {_why(error)}")
         case TimeoutError():
             return SightLost("unreachable", "no answer in time")
         case OSError() | HTTPException():
@@ -51,3 +51,8 @@ def sight_lost_by(error: BaseException) -> SightLost:
 def _said(fault: object) -> str:
     message = getattr(fault, "msg", None) or ""
     return f"{type(fault).__name__.rpartition('.')[2]}{': ' + message if message else ''}"
+
+
+def _why(error: ssl.SSLCertVerificationError) -> str:
+    """What OpenSSL found wrong; an error that is Python's own has no such field."""
+    return getattr(error, "verify_message", None) or str(error)
