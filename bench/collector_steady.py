@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import structlog
 
-from bench.collector_ground import PACE, PASSWORD, USER, about_the_machine, broker, by_label, process
+from bench.collector_ground import PACE, PASSWORD, USER, about_the_machine, broker, by_label, counted, process
 from services.collector.app import run
 from services.collector.registry import NewVcenter, add, get
 from services.collector.settings import CollectorSettings, Settings
@@ -80,10 +80,11 @@ async def measure(settings: Settings, secret: Path, rate: float, vms: int, secon
             await asyncio.sleep(PACE)
         await asyncio.sleep(WARM_UP_SECONDS)
         bus.ages.clear()
-        cpu, began = time.process_time(), time.perf_counter()
+        cpu, began, spent = time.process_time(), time.perf_counter(), _spent()
         await asyncio.sleep(seconds)
         ages = sorted(bus.ages)
         cpu, took = time.process_time() - cpu, time.perf_counter() - began
+        shares = {name: round((now - spent[name]) / took, 2) for name, now in _spent().items()}
         stop.set()
         await task
     return {
@@ -94,8 +95,14 @@ async def measure(settings: Settings, secret: Path, rate: float, vms: int, secon
             for name, part in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0))
         },
         "cpu_us_per_change": round(cpu / len(ages) * 1e6),
+        "share_of_time": shares | {"asking": round(1 - sum(shares.values()), 2)},
         "suppressed": by_label("suppressed_total", "reason"),
     }
+
+
+def _spent() -> dict[str, float]:
+    stages = {"decoding": "decode", "facts": "translate", "remembering": "remember", "publishing": "publish"}
+    return {name: counted(f"{metric}_seconds_total") for name, metric in stages.items()}
 
 
 async def main(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -12,10 +12,11 @@ DECODE = Counter("patchbay_collector_decode_seconds_total", "CPU time spent on d
 TRANSLATE = Counter(
     "patchbay_collector_translate_seconds_total", "CPU time spent on making facts of changes", ["vcenter"]
 )
+REMEMBER = Counter(
+    "patchbay_collector_remember_seconds_total", "Time spent on noting which objects exist", ["vcenter"]
+)
 PUBLISH = Counter(
-    "patchbay_collector_publish_seconds_total",
-    "Time from facts made to facts remembered and confirmed",
-    ["vcenter"],
+    "patchbay_collector_publish_seconds_total", "Time from facts remembered to facts confirmed", ["vcenter"]
 )
 STRAYS = Counter(
     "patchbay_collector_strays_total", "Values that only pyVmomi's slow reader understood", ["vcenter"]

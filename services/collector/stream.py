@@ -1,7 +1,9 @@
 """One epoch of one vCenter: a full read, then every change, each confirmed before the next is asked for.
 
 Asking for the changes after a version lets the vCenter forget those before it. So the order here is the
-guarantee (G2): remember, publish, get the confirmation, and only then ask on.
+guarantee (G2): remember, publish, get the confirmation, and only then ask on. Pages read ahead and VMs held
+back for a moment are the exceptions; whatever keeps them from being told ends the session, and the next one
+reads everything.
 """
 
 from __future__ import annotations
@@ -161,9 +163,11 @@ class Stream:
     async def _publish(self, news: Sequence[News], at: datetime) -> None:
         began = monotonic()
         await self._known.remember(news)
+        remembered = monotonic()
+        metrics.REMEMBER.labels(self._name).inc(remembered - began)
         await self._outgoing.publish_news(news, at)
         await self._known.forget((item.kind, item.moid) for item in news if item.gone)
-        metrics.PUBLISH.labels(self._name).inc(monotonic() - began)
+        metrics.PUBLISH.labels(self._name).inc(monotonic() - remembered)
         if self.complete:
             self._coalescing.note({item.moid for item in news if item.kind == "vm"}, monotonic())
             self._coalescing.forget_old(monotonic())
