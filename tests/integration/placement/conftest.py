@@ -9,8 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from shared.runtime.consuming import Received
-from shared.runtime.publishing import message_of
 
 from services.placement.handlers import Handlers
 from services.placement.settings import PlacementSettings
@@ -24,6 +22,8 @@ from shared.events.placement import (
     VmCreateRefused,
     VmCreateRequested,
 )
+from shared.runtime.consuming import Received
+from shared.runtime.publishing import message_of
 from shared.store.pool import Pool
 from tests.integration.placement.inventory import START, Inventory
 
