@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -31,13 +31,26 @@ class Lock:
         self.lost = asyncio.Event()
         self._connection = connection
         self._turn = asyncio.Lock()
+        self._writing: set[asyncio.Task[Any]] = set()
         connection.add_termination_listener(lambda _: self.lost.set())
 
     async def write(self, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[T]]) -> T:
         """The result of `work`, done in one transaction by the session that holds the lock.
 
-        Raises `TransientError`, and nothing was written, when the lock is lost.
+        Raises `TransientError`, and nothing was written, when the lock is lost. Cancelled, it is carried out
+        all the same: a statement that is broken off would leave the connection, and so the lock, of no use.
         """
+        writing = asyncio.create_task(self._write(work))
+        self._writing.add(writing)
+        writing.add_done_callback(self._written)
+        return await asyncio.shield(writing)
+
+    def _written(self, writing: asyncio.Task[Any]) -> None:
+        self._writing.discard(writing)
+        if not writing.cancelled():
+            writing.exception()  # whoever still waits for it gets it
+
+    async def _write(self, work: Callable[[asyncpg.Connection[asyncpg.Record]], Awaitable[T]]) -> T:
         try:
             async with self._turn, translate_errors(), self._connection.transaction():
                 return await work(self._connection)

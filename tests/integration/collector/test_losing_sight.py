@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from services.collector.registry import NewVcenter, add, change, get
+from services.collector.vsphere.session import Session
 from services.simulator.app import RunningSimulator
 from shared.events.inventory import (
     HostRemoved,
@@ -19,6 +20,7 @@ from shared.events.inventory import (
 )
 from shared.events.vcenter import VcenterConnected, VcenterHeartbeat, VcenterLost
 from tests.integration.collector.conftest import PASSWORD, QUICK, Bench, simulator
+from tests.integration.collector.steps import Step, interrupt
 from tests.integration.collector.truth import add_up, applied
 
 pytestmark = pytest.mark.postgres
@@ -111,6 +113,29 @@ async def test_a_vcenter_that_hangs_is_unreachable(bench: Bench, sim: RunningSim
         await bench.observer.first(SnapshotCompleted, seen)
     assert lost.cause == "unreachable"
     assert removals(bench) == []
+
+
+async def test_g4_a_snapshot_that_breaks_off_sweeps_nothing(bench: Bench, sim: RunningSimulator) -> None:
+    """Only a full read to its last page tells what is gone."""
+    await bench.register(sim)
+    async with bench.collector():
+        await bench.observer.first(VcenterHeartbeat)
+    gone = max(sim.world.machines)
+    sim.world.remove_vm(gone)
+    seen = len(await bench.observer.read())
+
+    async def expire() -> None:
+        sim.world.expire_sessions()
+
+    restore = interrupt(Step((Session,), "next_page", "after", nth=3), expire)
+    try:
+        async with bench.collector(QUICK.model_copy(update={"page_objects": 5})):
+            completed = await bench.observer.first(SnapshotCompleted, seen)
+    finally:
+        restore()
+    assert completed.epoch == 3
+    assert len(bench.observer.of(VcenterLost, seen)) >= 1
+    assert {(fact.moid, fact.epoch) for fact in bench.observer.of(VmRemoved)} == {(gone, 3)}
 
 
 async def test_what_is_deleted_during_an_outage_is_swept(bench: Bench, sim: RunningSimulator) -> None:

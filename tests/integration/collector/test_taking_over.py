@@ -121,6 +121,28 @@ async def test_an_epoch_is_begun_by_the_holder_of_the_lock_only(bench: Bench, si
     assert await bench.pool.fetchval("SELECT epoch FROM collector.stream") == 1
 
 
+@pytest.mark.parametrize("turns", range(0, 12, 3))
+async def test_an_epoch_that_is_interrupted_leaves_the_lock_as_it_was(
+    bench: Bench, sim: RunningSimulator, turns: int
+) -> None:
+    vcenter = await bench.register(sim)
+    identity = UUID(sim.world.instance_uuid)
+
+    async def begin(lock: Lock) -> int:
+        return await lock.write(lambda connection: registry.begin_epoch(connection, vcenter, identity))
+
+    async with only_one(bench.database_url, vcenter.id, poll_seconds=0.05, silence_seconds=60) as lock:
+        beginning = asyncio.create_task(begin(lock))
+        for _ in range(turns):
+            await asyncio.sleep(0.0005)
+        beginning.cancel()
+        await asyncio.gather(beginning, return_exceptions=True)
+        first = await begin(lock)
+        await asyncio.sleep(0.2)
+        assert not lock.lost.is_set()
+        assert await begin(lock) == first + 1
+
+
 async def test_a_holder_that_is_not_heard_of_loses_the_lock(bench: Bench) -> None:
     vcenter = uuid4()
     silent = only_one(bench.database_url, vcenter, poll_seconds=60, silence_seconds=0.5)
