@@ -68,7 +68,8 @@ def test_04_the_vcenter_is_checked_and_watched(here: Shell, installed: Installed
     assert "not it" not in here.run("vcenter", "check", "twin", code=1).output
     here.run("vcenter", "remove", "twin")
     assert wrong.exists(), "a file that was named is not ours to remove"
-    _until(lambda: here.ask("vcenter", "list"), lambda rows: rows[0]["state"] == "watching")
+    rows = _until(lambda: here.ask("vcenter", "list"), lambda rows: rows[0]["state"] == "watching")
+    assert isinstance(rows[0]["suppressed"], dict)
 
 
 def test_05_wires_and_vms_are_listed(here: Shell) -> None:
