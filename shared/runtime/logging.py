@@ -49,7 +49,8 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO | N
         processors=[*chain, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=True,
+        # A module's logger must hear of a later configuration; an entry per handled batch costs nothing.
+        cache_logger_on_first_use=False,
     )
     _route_libraries(chain, renderer, level, stream)
     set_on_retry_hooks([_log_retry])

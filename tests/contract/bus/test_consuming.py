@@ -114,10 +114,14 @@ async def test_cancelling_a_batch_loses_nothing(bus: Bus) -> None:
 
 async def test_two_consumers_share_a_queue(bus: Bus, open_bus: OpenBus) -> None:
     await bus.publish(jobs(600))
+    both_have_some = asyncio.Barrier(2)
 
     async def work(mine: Bus) -> list[int]:
-        done: list[int] = []
         async with mine.consume(WORK, prefetch=50) as consumer:
+            deliveries = await consumer.batch(20)
+            await both_have_some.wait()
+            await consumer.ack(deliveries[-1])
+            done = numbers(deliveries)
             try:
                 while True:
                     async with asyncio.timeout(2):
