@@ -112,13 +112,16 @@ class WorldLoader:
         changed = await self._load_subnets(conn) or changed
         counts = await self.loads(conn), await _free(conn, now), await self._ports(conn)
         if self._world is None or changed:
+            first = self._world is None
             wires = {wire.id: wire for wire in self._wires.values()} | await self._retired(conn)
             self._world = World(
                 vcenters.values(), self._hosts.values(), counts[0], wires.values(), self._subnets.values(),
                 free=counts[1], ports_used=counts[2],
             )  # fmt: skip
-            # It lives long and has no cycles: the collector would walk it for tens of milliseconds in vain.
-            gc.freeze()
+            if first:
+                # What it is made of lives long and has no cycles: the collector would walk it for tens of
+                # milliseconds in vain. Once only: what else is there at that moment is never collected.
+                gc.freeze()
         else:
             self._world.vcenters = vcenters
             self._world.count(*counts)
