@@ -101,6 +101,10 @@ def _is_last(users: int) -> bool:
     return True
 
 
+STILL_HELD = "pre-existing shared memory block"
+HELD_PATIENCE = 15.0
+
+
 def _start(folder: Path) -> EmbeddedPostgres:
     data = folder / "data"
     account = account_for(data)
@@ -108,12 +112,21 @@ def _start(folder: Path) -> EmbeddedPostgres:
         _make_data(folder, data, account)
     _check_version(data)
     log = folder / "log"
-    pid = _running(data)
-    if pid is None:
-        (data / "postmaster.pid").unlink(missing_ok=True)
-        pid = _launch(data, log, account)
-    _wait_until_ready(data, pid, log)
-    return EmbeddedPostgres(_url(data), data, pid)
+    deadline = time.monotonic() + HELD_PATIENCE
+    while True:
+        pid = _running(data)
+        if pid is None:
+            (data / "postmaster.pid").unlink(missing_ok=True)
+            pid = _launch(data, log, account)
+        try:
+            _wait_until_ready(data, pid, log)
+        except PermanentError as error:
+            # The children of a server that was killed take a moment to notice, and hold its memory so long.
+            if STILL_HELD not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return EmbeddedPostgres(_url(data), data, pid)
 
 
 def _make_data(folder: Path, data: Path, account: Account) -> None:

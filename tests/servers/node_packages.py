@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -23,13 +24,16 @@ def find_node() -> Path:
         # The platform itself needs no Node, so its absence is no failure, not even in CI.
         pytest.skip("no Node: install node and npm (apt-get install nodejs npm)")
     INSTALLED.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copyfile(PINNED / name, INSTALLED / name)
-    stamp = INSTALLED / ".installed"
-    pinned = hashlib.sha256((PINNED / "package-lock.json").read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != pinned:
-        _install()
-        stamp.write_text(pinned)
+    # Several test processes come here at once: one installs, nobody reads half-written files.
+    with (INSTALLED / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        pinned = hashlib.sha256(b"".join((PINNED / name).read_bytes() for name in FILES)).hexdigest()
+        stamp = INSTALLED / ".installed"
+        if not stamp.exists() or stamp.read_text() != pinned:
+            for name in FILES:
+                shutil.copyfile(PINNED / name, INSTALLED / name)
+            _install()
+            stamp.write_text(pinned)
     return INSTALLED
 
 
