@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+import structlog
 
 from shared.store.migrate import upgrade
 from shared.store.pool import Pool, open_pool
@@ -18,6 +19,13 @@ from tests.servers.rabbitmq import RabbitServer, find_rabbitmq
 from tests.servers.vcsim import GivenVcsim, MakeVcsim, VcsimServer, find_vcsim
 
 Result = TypeVar("Result")
+
+
+@pytest.fixture(autouse=True)
+def log_configured_anew() -> Iterator[None]:
+    """What a test makes of the log, by running a command in this process say, ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
