@@ -22,6 +22,7 @@ from tests.integration.collector.conftest import PASSWORD, Bench
 from tests.integration.collector.observing import PATIENCE, Observer
 from tests.integration.collector.steps import IN_A_SNAPSHOT, IN_THE_STREAM, interrupt
 from tests.integration.collector.truth import add_up
+from tests.servers.processes import missing
 from tests.servers.rabbitmq import PrivateRabbit, find_scripts
 
 pytestmark = pytest.mark.postgres
@@ -132,7 +133,7 @@ def broker() -> Iterator[PrivateRabbit]:
     """A RabbitMQ of this module's own, to be killed."""
     scripts = find_scripts()
     if scripts is None:
-        pytest.skip("needs RabbitMQ's programs on this machine: apt-get install rabbitmq-server")
+        missing("RabbitMQ programs on this machine", "apt-get install rabbitmq-server")
     server = PrivateRabbit(scripts)
     server.start()
     yield server
