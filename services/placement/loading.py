@@ -18,6 +18,7 @@ from uuid import UUID
 
 from services.placement import loading_queries as sql
 from services.placement.domain.policy import Policy
+from services.placement.domain.reading import host_facts, wire_facts
 from services.placement.domain.world import (
     HostFacts,
     HostKey,
@@ -28,8 +29,6 @@ from services.placement.domain.world import (
     VcenterFacts,
     WireFacts,
     World,
-    host_facts,
-    wire_facts,
 )
 from shared.events.inventory import HostChanged, PortgroupChanged
 from shared.ipam.subnets import list_subnets

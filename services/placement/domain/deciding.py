@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,13 +14,13 @@ from services.placement.domain.hosts import (
     PHRASES,
     Fit,
     Need,
-    consider,
     out_of_sight,
     rated,
     restricts,
 )
 from services.placement.domain.peers import wishes
 from services.placement.domain.policy import Policy
+from services.placement.domain.searching import Found, best_of, look_at
 from services.placement.domain.targets import Exclusion, Option, Target, target, wanted_address
 from services.placement.domain.world import HostFacts, World
 from shared.events.placement import NicRequest, VmCreateRequested
@@ -86,31 +86,31 @@ def decide(
         request, targets, out_of_sight(world, policy, now), wanted, world.root_pools,
         not restricts(request.where),
     )  # fmt: skip
-    numbers: Collection[int] = range(len(world.listed))
-    if not everything:
-        numbers = min((wanted.by_host for wanted in targets), key=len).keys()
-    fits, failures = _consider(numbers, need, world, policy)
-    if not fits:
-        rest = [number for number in range(len(world.listed)) if number not in numbers]
-        failures = sorted([*failures, *_consider(rest, need, world, policy)[1]])
+    numbers = min((wanted.by_host for wanted in targets), key=len).keys()
+    if everything:
+        found = look_at(range(len(world.listed)), need, world, policy)
+    else:
+        found = best_of(numbers, need, world, policy)
+    if not found.fits:
+        rest = () if everything else [n for n in range(len(world.listed)) if n not in numbers]
+        failures = sorted([*found.failures, *look_at(rest, need, world, policy).failures])
         reason = _sum_up(request, targets, [failure for _, failure in failures])
         return Refusal(reason, (*dict.fromkeys(findings), *_ruled_out(failures, world)))
-    fits.sort()
-    best = fits[0]
+    best = found.fits[0]
     alternates = tuple(
         Rival(world.listed[fit.number], fit.score, rated(fit, need, world, policy))
-        for fit in fits[1 : policy.alternatives + 1]
+        for fit in found.fits[1 : policy.alternatives + 1]
     )
-    told = failures if everything else _worth_naming(failures, policy.named)
+    told = found.failures if everything else _worth_naming(found.failures, policy.named)
     explained = [
-        *_explain(best, len(fits), need, world, policy),
+        *_explain(best, found, need, world, policy),
         *(Finding("host", r.host.id, r.host.name, "alternative", True, r.because) for r in alternates),
         *_passed_through(request, world),
         *(findings if everything else _shortened(findings, policy.named)),
         *_ruled_out(told, world),
     ]
     if not everything:
-        explained += _counted(fits, failures, told, world, policy)
+        explained += _counted(found, told, world, policy)
     return Choice(world.listed[best.number], best.options, tuple(dict.fromkeys(explained)), alternates)
 
 
@@ -175,22 +175,6 @@ def _no_address(words: str, full: Sequence[Finding]) -> str:
     return f"{len(full)} subnets for {words!r} are full: {listed([finding.name for finding in full])}"
 
 
-def _consider(
-    numbers: Iterable[int], need: Need, world: World, policy: Policy
-) -> tuple[list[Fit], list[tuple[int, Failure]]]:
-    """Hosts that fit, and those that do not."""
-    fits: list[Fit] = []
-    failures: list[tuple[int, Failure]] = []
-    for number in numbers:
-        verdict = consider(number, need, world, policy)
-        if isinstance(verdict, Fit):
-            fits.append(verdict)
-        else:
-            failures.append((number, verdict))
-    failures.sort(key=lambda item: item[0])
-    return fits, failures
-
-
 def _ruled_out(failures: Iterable[tuple[int, Failure]], world: World) -> Iterable[Finding]:
     for number, failure in failures:
         host = world.listed[number]
@@ -202,30 +186,33 @@ def _worth_naming(failures: Sequence[tuple[int, Failure]], limit: int) -> list[t
 
 
 def _counted(
-    fits: Sequence[Fit],
-    failures: Sequence[tuple[int, Failure]],
-    told: Sequence[tuple[int, Failure]],
-    world: World,
-    policy: Policy,
+    found: Found, told: Sequence[tuple[int, Failure]], world: World, policy: Policy
 ) -> Iterable[Finding]:
     """The hosts that are not named, by what is said of them."""
-    rules = Counter(failure.rule for _, failure in failures)
+    rules = Counter(failure.rule for _, failure in found.failures)
     rules.subtract(failure.rule for _, failure in told)
-    rules["reach"] += len(world.listed) - len(fits) - len(failures)
+    rules["reach"] += len(world.listed) - len(found.fits) - len(found.failures) - found.left
     for rule, count in sorted(rules.items()):
         if count:
             because = f"{count} further {'host' if count == 1 else 'hosts'} ruled out"
             yield Finding("host", "-", "-", rule, False, because)
-    others = len(fits) - 1 - policy.alternatives
+    others = len(found.fits) - 1 - policy.alternatives
     if others > 0:
         because = f"{others} further {'host fits' if others == 1 else 'hosts fit'} with a lower rank"
         yield Finding("host", "-", "-", "fits", True, because)
+    if found.left:
+        least = found.fits[policy.alternatives].score
+        because = f"{found.left} further {'host' if found.left == 1 else 'hosts'}: no score above {least:.3f}"
+        yield Finding("host", "-", "-", "score", False, because)
 
 
-def _explain(best: Fit, rivals: int, need: Need, world: World, policy: Policy) -> Iterable[Finding]:
+def _explain(best: Fit, found: Found, need: Need, world: World, policy: Policy) -> Iterable[Finding]:
     """Why the host was chosen, and through which wires."""
     host = world.listed[best.number]
+    rivals = len(found.fits) + found.left
     head = f"best of {rivals} hosts" if rivals > 1 else "the only host that fits"
+    if found.left:
+        head = f"best of {rivals + len(found.failures)} hosts that see it"
     because = f"{head}; {rated(best, need, world, policy)}"
     yield Finding("host", host.id, host.name, "chosen", True, because)
     for option, wanted in zip(best.options, need.targets, strict=True):

@@ -32,6 +32,11 @@ class Policy:
     host_labels: Mapping[str, Labels] = field(default_factory=dict)
     """By name or managed object id, in which "*" stands for anything."""
 
+    @property
+    def scale(self) -> tuple[float, float, float, float]:
+        """What says how full a host with a load is."""
+        return self.cpu_overcommit, self.memory_overcommit, self.cpu_weight, self.memory_weight
+
     def labels(
         self, vcenter: tuple[str, ...], cluster: tuple[str, ...], host: tuple[str, ...]
     ) -> dict[str, str]:

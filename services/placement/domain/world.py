@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from shared.events.inventory import HostChanged, HostPortgroup, HostSwitch, PortgroupChanged, Vlan
+from services.placement.domain.policy import Policy
+from services.placement.domain.ranking import Ranking
+from shared.events.inventory import Vlan
 from shared.events.subnet import Route
 from shared.model.addresses import IPNetwork
-from shared.model.identifiers import wire_id
 
 Role = Literal["default", "pinned", "detected", "denied"]
 """What a wire is to a subnet."""
@@ -189,6 +190,15 @@ class World:
         self.free = dict(free)
         self.full = {subnet for subnet, number in self.free.items() if number < 1}
         self.ports_used = dict(ports_used)
+        self._rankings: dict[object, Ranking] = {}
+
+    def ranking(self, policy: Policy) -> Ranking:
+        """The hosts by how empty they are, as a policy counts it."""
+        found = self._rankings.get(policy.scale)
+        if found is None:
+            capacity = [(host.memory_mb or 1, host.cpu_cores or 1) for host in self.listed]
+            found = self._rankings[policy.scale] = Ranking(capacity, self.loads, policy)
+        return found
 
     def number(self, key: HostKey) -> int | None:
         """The number of a host."""
@@ -209,7 +219,9 @@ class World:
         number = self.number(key)
         if number is not None:
             load = self.loads[number]
-            self.loads[number] = Load(load.cpus + cpus, load.memory_mb + memory_mb)
+            now = self.loads[number] = Load(load.cpus + cpus, load.memory_mb + memory_mb)
+            for ranking in self._rankings.values():
+                ranking.move(number, now)
 
     def add_nic(self, wire: UUID, subnets: Iterable[UUID]) -> None:
         """Count a NIC on a wire, with an address of each of the subnets."""
@@ -248,76 +260,3 @@ def _grouped(wires: Iterable[WireFacts], key: Callable[[WireFacts], str]) -> dic
     for wire in wires:
         groups.setdefault(key(wire), []).append(wire)
     return groups
-
-
-def host_facts(event: HostChanged, labels: Mapping[str, str] | None = None) -> HostFacts:
-    """The host of a fact, with the state of the uplinks behind each of its port groups."""
-    link = {pnic.device: pnic.link_mbps is not None for pnic in event.pnics}
-    switches = {switch.name: switch for switch in event.switches if switch.kind == "standard"}
-    return HostFacts(
-        key=HostKey(event.vcenter, event.moid),
-        name=event.name,
-        datacenter=event.datacenter,
-        datacenter_name=event.datacenter_name,
-        cluster=event.cluster,
-        cluster_name=event.cluster_name,
-        resource_pool=event.resource_pool,
-        connection=event.connection,
-        maintenance=event.maintenance,
-        cpu_cores=event.cpu_cores,
-        memory_mb=event.memory_mb,
-        standard_links={
-            group.name: _links(_used_uplinks(group, switches[group.switch]), link)
-            for group in event.portgroups
-            if group.switch in switches
-        },
-        distributed_links={
-            switch.uuid: _links(switch.pnics, link)
-            for switch in event.switches
-            if switch.kind == "distributed" and switch.uuid is not None
-        },
-        labels=labels or {},
-        order=(event.epoch, event.sequence),
-    )
-
-
-def _used_uplinks(group: HostPortgroup, switch: HostSwitch) -> tuple[str, ...]:
-    """Adapters of the switch that the port group's teaming leaves in use."""
-    if group.teaming is None or not (group.teaming.active or group.teaming.standby):
-        return switch.pnics
-    used = {*group.teaming.active, *group.teaming.standby}
-    return tuple(pnic for pnic in switch.pnics if pnic in used)
-
-
-def _links(pnics: tuple[str, ...], link: Mapping[str, bool]) -> Links:
-    # An adapter that the host does not list cannot be called dead.
-    alive = tuple(pnic for pnic in pnics if link.get(pnic, True))
-    return Links(alive, tuple(pnic for pnic in pnics if pnic not in alive))
-
-
-def wire_facts(event: PortgroupChanged, *, retired: bool = False) -> WireFacts:
-    """The wire of a port group's fact."""
-    return WireFacts(
-        id=wire_id(event.vcenter, event.moid),
-        vcenter=event.vcenter,
-        network=event.moid,
-        name=event.name,
-        kind=event.kind,
-        vlan=event.vlan,
-        hosts=frozenset(event.hosts),
-        uplink=event.uplink,
-        retired=retired,
-        switch_uuid=event.switch_uuid,
-        portgroup_key=event.key,
-        binding=event.binding,
-        ports=_port_limit(event),
-        order=(event.epoch, event.sequence),
-    )
-
-
-def _port_limit(event: PortgroupChanged) -> int | None:
-    """Ephemeral ports are made as they are needed, and elastic port groups grow."""
-    if event.kind != "distributed" or event.binding == "ephemeral" or event.auto_expand:
-        return None
-    # A port group of no ports at all connects nobody: its vCenter does not tell (vcsim).
-    return event.ports or None

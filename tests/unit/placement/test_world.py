@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.placement.domain.hosts import reaches, uplinks
-from services.placement.domain.world import Links, host_facts, wire_facts
+from services.placement.domain.reading import host_facts, wire_facts
+from services.placement.domain.world import Links
 from shared.events.inventory import (
     HostChanged,
     HostPortgroup,
