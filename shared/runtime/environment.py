@@ -17,6 +17,7 @@ from shared.events.topology import TOPOLOGY
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.settings import CoreSettings
+from shared.store.connection import Limits
 from shared.store.embedded import EmbeddedPostgres, ensure_postgres
 from shared.store.pool import Pool, open_pool
 from shared.store.schema import SchemaOutdated, require_current
@@ -58,7 +59,10 @@ async def open_platform(
             port = await stack.enter_async_context(serving)
         database_url = await stack.enter_async_context(open_database(settings, patience=patience))
         size = settings.database_connections
-        pool = await open_pool(database_url, name=f"patchbay-{name}", size=size, patience=patience)
+        limits = Limits(settings.database_statement_seconds, settings.database_idle_seconds)
+        pool = await open_pool(
+            database_url, name=f"patchbay-{name}", size=size, patience=patience, limits=limits
+        )
         stack.push_async_callback(_close_pool, pool)
         bus = await _connected_bus(settings, database_url, name, patience)
         stack.push_async_callback(bus.close)

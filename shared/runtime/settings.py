@@ -90,6 +90,10 @@ class CoreSettings(BaseSettings):
     """Data of the embedded PostgreSQL, secrets that were typed in."""
     database_connections: Annotated[int, Field(ge=2, le=200)] = 8
     """Connections to the database that one process may hold."""
+    database_statement_seconds: Annotated[float, Field(ge=0, le=86400)] = 120.0
+    """The server ends a statement that takes longer; 0: never."""
+    database_idle_seconds: Annotated[float, Field(ge=0, le=86400)] = 300.0
+    """The server ends a transaction in which nothing was said for so long, and its locks with it; 0: never."""
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
 

@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -42,11 +43,30 @@ STARTING: tuple[type[BaseException], ...] = (
 LOST: tuple[type[BaseException], ...] = (
     *STARTING,
     asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     # "cannot switch to state …": what the driver says when the server hung up just before a statement
     asyncpg.InternalClientError,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the server bears with a connection, in seconds; 0 is without end.
+
+    An insurance: a process that hangs half-way through a transaction would hold its locks against all
+    others for as long as its connection lives. The server ends it instead.
+    """
+
+    statement: float = 120.0
+    """One statement."""
+    idle_in_transaction: float = 300.0
+    """Silence within a transaction."""
+
+
+LIMITS = Limits()
+"""What holds where nothing else is set."""
 
 
 class DatabaseLost(TransientError):
@@ -97,9 +117,13 @@ async def connect(
         return connection
 
 
-def server_settings(name: str) -> dict[str, str]:
+def server_settings(name: str, limits: Limits | None = None) -> dict[str, str]:
     """What each of our connections asks of the server."""
-    return {"application_name": name[:63], "timezone": "UTC"}
+    asked = {"application_name": name[:63], "timezone": "UTC"}
+    if limits is not None:
+        asked["statement_timeout"] = str(round(limits.statement * 1000))
+        asked["idle_in_transaction_session_timeout"] = str(round(limits.idle_in_transaction * 1000))
+    return asked
 
 
 async def prepare(connection: asyncpg.Connection[Any]) -> None:

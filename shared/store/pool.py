@@ -13,7 +13,9 @@ from pydantic import SecretStr
 
 from shared.store.connection import (
     CONNECT_TIMEOUT,
+    LIMITS,
     DatabaseLost,
+    Limits,
     connect,
     plain,
     prepare,
@@ -37,11 +39,13 @@ async def open_pool(
     size: int = 8,
     command_timeout: float = 60.0,
     patience: timedelta = timedelta(seconds=60),
+    limits: Limits = LIMITS,
 ) -> Pool:
     """A pool of up to `size` connections; close it with `await pool.close()`.
 
     Waits up to `patience` for a server that is starting. jsonb and json columns are Python objects, times are
-    UTC. Raises `DatabaseLost` when patience ends, `PermanentError` when the server will not have us.
+    UTC. The server ends what takes longer than `limits`. Raises `DatabaseLost` when patience ends,
+    `PermanentError` when the server will not have us.
     """
     async for attempt in stamina.retry_context(
         on=DatabaseLost, attempts=None, timeout=patience, wait_initial=0.1, wait_max=3.0
@@ -57,7 +61,7 @@ async def open_pool(
             init=prepare,
             command_timeout=command_timeout,
             timeout=CONNECT_TIMEOUT,
-            server_settings=server_settings(name),
+            server_settings=server_settings(name, limits),
         )
 
 
