@@ -93,7 +93,7 @@ class CoreSettings(BaseSettings):
     database_statement_seconds: Annotated[float, Field(ge=0, le=86400)] = 120.0
     """The server ends a statement that takes longer; 0: never."""
     database_idle_seconds: Annotated[float, Field(ge=0, le=86400)] = 300.0
-    """The server ends a transaction in which nothing was said for so long, and its locks with it; 0: never."""
+    """The server ends a transaction, and its locks, in which nothing was said for so long; 0: never."""
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
 
