@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.ipam.connection import Connection
-from shared.ipam.domain import Held, Holder
+from shared.ipam.domain import Held, Holder, Reserved
 from shared.ipam.domain.claims import Place
 
 
@@ -23,7 +23,12 @@ async def examine(
     held: dict[str, Held] = {}
     for address, row in zip(asked, rows, strict=True):
         cooldown = timedelta(seconds=row["cooldown_seconds"] or 0)
-        places[address] = Place(row["subnet_id"], cooldown, bool(row["remembers"]))
+        reserved = None
+        if row["reserved_since"] is not None:
+            reserved = Reserved(
+                row["mac"], row["reserved_since"], row["reserved_until"], row["reserved_note"]
+            )
+        places[address] = Place(row["subnet_id"], cooldown, bool(row["remembers"]), reserved)
         if row["holder_id"] is not None:
             holder = Holder(row["holder_kind"], row["holder_id"])
             held[address] = Held(

@@ -21,6 +21,11 @@ from shared.runtime.errors import ConflictError
 RECLAIMED_AT_ONCE = 1000
 """Rested addresses that one allocation takes back at most, beyond what it needs itself."""
 
+_BOUND = """
+FROM ipam.reserved_address k JOIN ipam.address a USING (scope_id, address)
+WHERE k.mac = $1::text::macaddr AND a.holder_kind = 'reserved'
+"""
+
 Draw = Callable[[], float]
 _system_draw = random.SystemRandom().random
 
@@ -33,6 +38,7 @@ class _Wish:
     since: datetime
     now: datetime
     until: datetime | None
+    mac: str | None = None
 
 
 async def allocate(
@@ -45,6 +51,7 @@ async def allocate(
     now: datetime,
     wanted: str | None = None,
     until: datetime | None = None,
+    mac: str | None = None,
     draw: Draw = _system_draw,
 ) -> list[str]:
     """Give `holder` the next `count` free addresses of `subnet` in the subnet's order, or the `wanted` one.
@@ -52,7 +59,8 @@ async def allocate(
     Addresses that have rested by `now` are free again. All or nothing. The subnet is locked until the
     transaction ends, so that callers queue and never collide. `until` is stored with the rows: the end of
     a reservation. `draw` gives numbers from 0 up to 1 for subnets with random order. A `wanted` address
-    that is the holder's already is given again.
+    that is the holder's already is given again. `mac`: whose port it is for; the address of the subnet that
+    is bound to it is given before any other, and to nobody else.
 
     Raises `LedgerRefusal` subnet_unknown, subnet_full (`details`: capacity, used, by_kind, free, asked),
     address_taken (`details`: holder), address_not_allocatable.
@@ -60,7 +68,7 @@ async def allocate(
     require_transaction(conn)
     if count < 1 or (wanted is not None and count != 1):
         raise ValueError(f"allocate hands out 1 or more addresses, or the one wanted; asked for {count}")
-    wish = _Wish(subnet, count, holder, since, now, until)
+    wish = _Wish(subnet, count, holder, since, now, until, mac)
     row = await conn.fetchrow(
         "SELECT scope_id, allocation_order FROM ipam.open_for_allocation($1, $2, $3)",
         subnet,
@@ -69,6 +77,8 @@ async def allocate(
     )
     if row is None:
         raise LedgerRefusal(f"there is no subnet {subnet}", code="subnet_unknown")
+    if wanted is None and count == 1 and mac is not None:
+        wanted = await _bound(conn, wish)
     if wanted is not None:
         return [await _take_wanted(conn, wish, row["scope_id"], str(parse_address(wanted)))]
     if row["allocation_order"] == "random":
@@ -146,6 +156,9 @@ async def _free_from(conn: Connection, subnet: UUID, aim: object) -> Interval | 
 
 async def _take_wanted(conn: Connection, wish: _Wish, scope: UUID, address: str) -> str:
     subnet = await _known(conn, wish.subnet)
+    if await _is_bound(conn, wish, scope, address):
+        await address_rows.change(conn, scope, [_row(wish, scope, address)])
+        return address
     reason = why_not_allocatable(subnet.prefix, subnet.ranges, subnet.gateway, parse_address(address))
     if reason is not None:
         raise LedgerRefusal(
@@ -162,6 +175,25 @@ async def _take_wanted(conn: Connection, wish: _Wish, scope: UUID, address: str)
     elif current.holder != wish.holder:
         raise _taken(subnet, current)
     return address
+
+
+async def _bound(conn: Connection, wish: _Wish) -> str | None:
+    """The lowest address of the subnet that is bound to the wish's MAC and has no holder."""
+    found: str | None = await conn.fetchval(
+        f"SELECT host(k.address) {_BOUND} AND a.subnet_id = $2 ORDER BY k.address LIMIT 1",
+        *(wish.mac, wish.subnet),
+    )
+    return found
+
+
+async def _is_bound(conn: Connection, wish: _Wish, scope: UUID, address: str) -> bool:
+    """Whether `address` is bound to the wish's MAC and has no holder. It may be outside the ranges."""
+    return wish.mac is not None and bool(
+        await conn.fetchval(
+            f"SELECT EXISTS (SELECT {_BOUND} AND a.scope_id = $2 AND a.address = $3::text::inet)",
+            *(wish.mac, scope, address),
+        )
+    )
 
 
 def _taken(subnet: Subnet, current: Held) -> LedgerRefusal:

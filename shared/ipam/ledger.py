@@ -1,4 +1,4 @@
-"""Who holds which address: occupy, release, reserve, look up. Free addresses come from `allocate`."""
+"""Who holds which address: occupy, release, look up. For free ones see `allocate`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from shared.ipam.allocation_in_bulk import Wish, allocate_each
 from shared.ipam.connection import Connection, require_transaction
 from shared.ipam.domain import Claim, Held, Holder, Release, settle, settle_releases
 from shared.ipam.locks import lock_subnets
-from shared.model.identifiers import derive
 from shared.runtime.errors import ConflictError
 
 __all__ = [
@@ -34,9 +33,6 @@ __all__ = [
     "occupy",
     "reclaim",
     "release",
-    "reserve",
-    "reserved_by",
-    "unreserve",
 ]
 
 ATTEMPTS = 5
@@ -87,8 +83,9 @@ async def release(
 ) -> Released:
     """Let go of addresses, each only if it is that holder's still.
 
-    A released address of a subnet cools down until the release's `at` plus the subnet's cool-down, and is
-    free at once without `cooldown`, without a cool-down, or without a subnet.
+    An address that an operator reserved is reserved again. Any other of a subnet cools down until the
+    release's `at` plus the subnet's cool-down, and is free at once without `cooldown`, without a cool-down,
+    or without a subnet.
     """
     require_transaction(conn)
     if not releases:
@@ -97,26 +94,12 @@ async def release(
     settlement = settle_releases(releases, places, held, cooldown=cooldown)
     await address_rows.change(conn, scope, settlement.updates)
     await address_rows.delete(conn, scope, settlement.deletes)
+    if given_up := [r.address for r in settlement.released if r.holder.kind == "reserved"]:
+        await conn.execute(
+            "DELETE FROM ipam.reserved_address WHERE scope_id = $1 AND address = ANY ($2::text[]::inet[])",
+            *(scope, given_up),
+        )
     return Released(settlement.released, settlement.not_held)
-
-
-def reserved_by(scope: UUID, address: str) -> Holder:
-    """The holder that stands for the operator's wish to keep `address` out of use."""
-    return Holder("reserved", derive("reserved", scope, address))
-
-
-async def reserve(
-    conn: Connection, scope: UUID, addresses: Iterable[str], at: datetime, note: str | None = None
-) -> Occupied:
-    """Keep addresses out of use. Those in use already are refused; reserving twice changes nothing."""
-    wanted = [Claim(a, reserved_by(scope, a), at, note) for a in addresses]
-    return await occupy(conn, scope, wanted)
-
-
-async def unreserve(conn: Connection, scope: UUID, addresses: Iterable[str], at: datetime) -> Released:
-    """Take reservations by operators back; the addresses are free at once, as nobody used them."""
-    releases = [Release(a, reserved_by(scope, a), at) for a in addresses]
-    return await release(conn, scope, releases, cooldown=False)
 
 
 async def extend(conn: Connection, holder: Holder, until: datetime) -> int:

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from shared.model.addresses import parse_address
+from shared.model.identifiers import derive
 
 HolderKind = Literal["nic", "sighting", "reservation", "reserved", "cooling"]
 
@@ -73,6 +74,15 @@ class Held:
     note: str | None = None
 
 
+class Reserved(NamedTuple):
+    """What an operator said of an address: nobody is to have it, or only the port with `mac`."""
+
+    mac: str | None
+    since: datetime
+    until: datetime | None = None
+    note: str | None = None
+
+
 class Place(NamedTuple):
     """What the ledger knows of an address before it is written to."""
 
@@ -81,6 +91,7 @@ class Place(NamedTuple):
     """How long the subnet lets a released address rest."""
     remembers: bool
     """The subnet hands out the longest unused address: what was released stays on record."""
+    reserved: Reserved | None = None
 
 
 @dataclass(slots=True)
@@ -131,9 +142,23 @@ def settle_releases(
             settlement.not_held.append((release, None if current is None else current.holder))
             continue
         settlement.released.append(release)
-        held[release.address] = _cooling(current, release, places[release.address]) if cooldown else None
+        held[release.address] = _left(current, release, places[release.address], cooldown=cooldown)
     _note_changes(settlement, now_held, held)
     return settlement
+
+
+def reserved_by(scope: UUID, address: str) -> Holder:
+    """The holder that stands for the operator's wish to keep `address` out of use, or for one port."""
+    return Holder("reserved", derive("reserved", scope, address))
+
+
+def _left(current: Held, release: Release, place: Place, *, cooldown: bool) -> Held | None:
+    """What a released address is then: reserved again, cooling down, or free (None)."""
+    wish = place.reserved
+    if wish is not None and current.holder.kind != "reserved":
+        holder = reserved_by(current.scope, current.address)
+        return Held(current.scope, current.address, holder, place.subnet, wish.since, wish.until, wish.note)
+    return _cooling(current, release, place) if cooldown else None
 
 
 def _gives_way(current: Held, claim: Claim) -> bool:

@@ -21,7 +21,8 @@ from shared.events.placement import (
     VmCreateConfirmed,
 )
 from shared.ipam.domain import Holder
-from shared.ipam.ledger import allocate, reserve
+from shared.ipam.ledger import allocate
+from shared.ipam.reserving import reserve
 from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
 from shared.runtime.errors import ConflictError
 from shared.store.pool import Pool, transaction

@@ -19,8 +19,8 @@ from shared.ipam.ledger import (
     occupy,
     reclaim,
     release,
-    reserve,
 )
+from shared.ipam.reserving import reserve, unreserve
 from shared.ipam.subnets import ensure_scope
 from shared.store.pool import Pool, transaction
 from tests.integration.ipam.building import (
@@ -273,3 +273,34 @@ async def test_many_holders_get_what_they_would_have_got_one_by_one(pool: Pool) 
         [rested] = await allocate_each(conn, [Wish(one.id, reservation("late"))], NOON, now=NOON + 2 * MINUTE)
         assert rested == "10.0.0.2"
         assert await free_in(conn, one.id) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "bound"), [("10.0.0.0/24", "10.0.0.77"), ("2001:db8::/64", "2001:db8::77")]
+)
+async def test_g5_g7_an_address_bound_to_a_mac_is_that_ports_and_nobody_elses(
+    pool: Pool, prefix: str, bound: str
+) -> None:
+    mac, other = "00:50:56:00:00:01", "00:50:56:00:00:02"
+    async with transaction(pool) as conn:
+        first = bound.replace("77", "70")
+        net = await create(conn, prefix, ranges=[(first, bound)], cooldown_seconds=600)
+        await reserve(conn, SCOPE, [bound], NOON, "printer", mac=mac)
+        assert (await allocate(conn, net.id, 7, nic("a"), NOON, now=NOON))[-1] == bound.replace("77", "76")
+        for asked in ({"mac": other}, {"mac": None}):
+            with pytest.raises(LedgerRefusal) as refused:
+                await allocate(conn, net.id, 1, nic("b"), NOON, now=NOON, **asked)
+            assert refused.value.code == "subnet_full"
+        with pytest.raises(LedgerRefusal) as refused:
+            await allocate(conn, net.id, 1, nic("b"), NOON, now=NOON, wanted=bound, mac=other)
+        assert refused.value.code == "address_taken"
+        holder = reservation("the printer's")
+        assert await allocate(conn, net.id, 1, holder, NOON, now=NOON, mac=mac) == [bound]
+        # Given back it neither is free nor cools down: it is reserved again, as it was.
+        await release(conn, SCOPE, [Release(bound, holder, NOON + MINUTE)])
+        row = (await holders(conn, SCOPE, [bound]))[bound]
+        assert (row.holder.kind, row.since, row.note) == ("reserved", NOON, "printer")
+        assert await allocate(conn, net.id, 1, holder, NOON, now=NOON, mac=mac, wanted=bound) == [bound]
+        await unreserve(conn, SCOPE, [bound], NOON)
+        await release(conn, SCOPE, [Release(bound, holder, NOON + MINUTE)])
+        assert (await holders(conn, SCOPE, [bound]))[bound].holder.kind == "cooling"

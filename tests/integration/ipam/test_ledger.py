@@ -20,10 +20,8 @@ from shared.ipam.ledger import (
     occupy,
     reclaim,
     release,
-    reserve,
-    reserved_by,
-    unreserve,
 )
+from shared.ipam.reserving import reserve, reserved_by, unreserve
 from shared.ipam.subnets import ensure_scope
 from shared.store.pool import Pool, transaction
 from tests.integration.ipam.building import (

@@ -9,7 +9,8 @@ import pytest
 
 from shared.events.subnet import AddressRange, Route
 from shared.ipam.errors import LedgerRefusal
-from shared.ipam.ledger import Claim, Release, allocate, held_by, holders, occupy, release, reserve
+from shared.ipam.ledger import Claim, Release, allocate, held_by, holders, occupy, release
+from shared.ipam.reserving import reserve
 from shared.ipam.scopes import list_scopes, scope_name
 from shared.ipam.subnets import (
     create_subnet,

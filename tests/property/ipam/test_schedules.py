@@ -30,7 +30,8 @@ from shared.ipam.connection import Connection
 from shared.ipam.domain import Claim, Holder, Interval, Release, default_ranges, merge
 from shared.ipam.domain.claims import HolderKind
 from shared.ipam.errors import LedgerRefusal
-from shared.ipam.ledger import allocate, occupy, reclaim, release, reserve, reserved_by, unreserve
+from shared.ipam.ledger import allocate, occupy, reclaim, release
+from shared.ipam.reserving import reserve, reserved_by, unreserve
 from shared.ipam.subnets import create_subnet, delete_subnet, ensure_scope, update_subnet
 from shared.model.addresses import IPAddress, parse_address, parse_prefix
 from shared.model.identifiers import derive, scope_id, subnet_id

@@ -86,6 +86,21 @@ CREATE INDEX address_by_holder ON ipam.address (holder_id);
 CREATE INDEX address_by_subnet ON ipam.address (subnet_id, address);
 CREATE INDEX address_cooling ON ipam.address (subnet_id, until) WHERE holder_kind = 'cooling';
 
+-- What operators reserved: for nobody, or for the port with a MAC address. The ledger's row of such an address may
+-- have another holder for a while (that port's NIC record, a reservation for its VM); let go of, it is reserved again.
+CREATE TABLE ipam.reserved_address (
+    scope_id uuid NOT NULL REFERENCES ipam.scope (id),
+    address inet NOT NULL,
+    mac macaddr,
+    note text,
+    by text,
+    since timestamptz NOT NULL,
+    until timestamptz,
+    PRIMARY KEY (scope_id, address)
+);
+CREATE INDEX reserved_address_by_mac ON ipam.reserved_address (mac) WHERE mac IS NOT NULL;
+CREATE INDEX reserved_address_by_end ON ipam.reserved_address (until) WHERE until IS NOT NULL;
+
 -- The complement of ipam.address within a subnet's ranges (less the gateway), as maximal intervals: the next
 -- free address is the end of an index, however full or large the subnet. The key is `last` because
 -- addresses are mostly taken from the low end: moving `first` then touches no index.
@@ -132,7 +147,8 @@ $$;
 CREATE FUNCTION ipam.examine(scope uuid, addresses inet[])
 RETURNS TABLE (
     subnet_id uuid, cooldown_seconds integer, remembers boolean,
-    holder_kind text, holder_id uuid, since timestamptz, until timestamptz, note text
+    holder_kind text, holder_id uuid, since timestamptz, until timestamptz, note text,
+    mac macaddr, reserved_since timestamptz, reserved_until timestamptz, reserved_note text
 ) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
@@ -149,12 +165,15 @@ BEGIN
     ORDER BY a.address FOR UPDATE;
     RETURN QUERY
         SELECT c.subnet, s.cooldown_seconds, s.allocation_order = 'longest_unused',
-               a.holder_kind, a.holder_id, a.since, a.until, a.note
+               a.holder_kind, a.holder_id, a.since, a.until, a.note, k.mac, k.since, k.until, k.note
         FROM unnest(addresses, subnets) WITH ORDINALITY AS c (address, subnet, place)
         LEFT JOIN ipam.subnet s ON s.id = c.subnet
         LEFT JOIN LATERAL (
             SELECT * FROM ipam.address x WHERE x.scope_id = scope AND x.address = c.address LIMIT 1
         ) a ON true
+        LEFT JOIN LATERAL (
+            SELECT * FROM ipam.reserved_address y WHERE y.scope_id = scope AND y.address = c.address LIMIT 1
+        ) k ON true
         ORDER BY c.place;
 END $$;
 
