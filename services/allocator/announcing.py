@@ -21,6 +21,7 @@ class Announcements:
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
+        self._told: list[Envelope[Any]] = []
 
     def add(self, event: Event, *parts: object, cause: Envelope[Event], at: datetime | None = None) -> None:
         """Announce `event`; `parts` tell it from others of its type that `cause` leads to."""
@@ -32,6 +33,13 @@ class Announcements:
             cause=cause,
         )
         self._messages.append(message_of(envelope))
+        self._told.append(envelope)
+
+    def told(self) -> list[dict[str, Any]]:
+        """Type, subject and data of each event, as JSON types: for somebody who only wants to look."""
+        return [
+            {"type": e.type, "subject": e.subject, "data": e.data.model_dump(mode="json")} for e in self._told
+        ]
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -41,3 +49,4 @@ class Announcements:
         messages: Sequence[Message] = self._messages
         await enqueue(conn, messages)
         self._messages = []
+        self._told = []

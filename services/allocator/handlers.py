@@ -104,8 +104,14 @@ class Allocator:
                 await lock_writes(conn)
                 out = Announcements()
                 result = await carry_out(conn, envelope, out, self._policy)
+                if getattr(envelope.data, "dry_run", False):
+                    raise _Undone({**result, "dry_run": True, "events": out.told()})
                 await out.send(conn)
                 await _reply(conn, received, CommandReplied(command=envelope.type, result=result))
+        except _Undone as trial:
+            log.info("command_tried", type=envelope.type, subject=envelope.subject, by=envelope.data.by)
+            async with transaction(self._pool) as conn:
+                await _reply(conn, received, CommandReplied(command=envelope.type, result=trial.result))
         except PermanentError as error:
             log.info("command_refused", type=envelope.type, subject=envelope.subject, code=error.code)
             answer = CommandReplied(command=envelope.type, complaint=_complaint(error))
@@ -113,6 +119,14 @@ class Allocator:
                 await _reply(conn, received, answer)
         else:
             log.info("command_done", type=envelope.type, subject=envelope.subject, by=envelope.data.by)
+
+
+class _Undone(Exception):
+    """A command was carried out to see what it would do, and its transaction is to be rolled back."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__("a dry run")
+        self.result = result
 
 
 def _only(envelopes: Sequence[Envelope[Event]], *kinds: type[V]) -> list[Envelope[V]]:

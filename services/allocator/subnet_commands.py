@@ -33,7 +33,9 @@ async def create(
             f"wire {wire['name']!r} ({wire['moid']}) is gone from its vCenter", code="wire_retired"
         )
     identity = subnet_id(scope_id(command.scope), command.name, command.prefix)
-    draft = SubnetFacts(id=identity, default_wire=wire["id"], **command.model_dump(exclude={"by", "wire"}))
+    draft = SubnetFacts(
+        id=identity, default_wire=wire["id"], **command.model_dump(exclude={"by", "wire", "dry_run"})
+    )
     existing = await ledger.get(conn, identity)
     if existing is not None and _same(existing, draft):
         return existing.facts().model_dump(mode="json")
@@ -50,7 +52,7 @@ async def update(
     known = await find_subnet(conn, command.subnet, command.scope)
     changes = {
         name: getattr(command, name)
-        for name in command.model_fields_set - {"subnet", "scope", "by"}
+        for name in command.model_fields_set - {"subnet", "scope", "by", "dry_run"}
         if getattr(command, name) is not None or name in ("gateway", "domain", "mtu")
     }
     if not changes:

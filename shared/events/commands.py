@@ -19,7 +19,14 @@ class Command(Event):
     """Who gives it: a person's or a system's name, for the record."""
 
 
-class SubnetCreate(Command):
+class AllocatorCommand(Command):
+    """An order to the allocator, which can say what would come of it."""
+
+    dry_run: bool = False
+    """Change nothing: the result tells what would hold, and `events` in it what would be announced."""
+
+
+class SubnetCreate(AllocatorCommand):
     """Make a subnet on a wire."""
 
     TYPE: ClassVar[str] = "command.subnet.create"
@@ -45,7 +52,7 @@ class SubnetCreate(Command):
         return f"subnet/{self.name}"
 
 
-class SubnetUpdate(Command):
+class SubnetUpdate(AllocatorCommand):
     """Change fields of a subnet; what is not set stays."""
 
     TYPE: ClassVar[str] = "command.subnet.update"
@@ -69,7 +76,7 @@ class SubnetUpdate(Command):
         return f"subnet/{self.subnet}"
 
 
-class SubnetDelete(Command):
+class SubnetDelete(AllocatorCommand):
     """Delete a subnet that nobody uses."""
 
     TYPE: ClassVar[str] = "command.subnet.delete"
@@ -80,7 +87,7 @@ class SubnetDelete(Command):
         return f"subnet/{self.subnet}"
 
 
-class SubnetSetWire(Command):
+class SubnetSetWire(AllocatorCommand):
     """State that a wire may (`pin`) or may not (`deny`) use a subnet, or leave it to detection (`auto`)."""
 
     TYPE: ClassVar[str] = "command.subnet.set_wire"
@@ -100,7 +107,7 @@ class PortFix(Part):
     address: AddressText
 
 
-class VmFixNics(Command):
+class VmFixNics(AllocatorCommand):
     """State the addresses of a VM's ports because Tools can't; all or nothing."""
 
     TYPE: ClassVar[str] = "command.vm.fix_nics"

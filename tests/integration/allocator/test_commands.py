@@ -236,3 +236,21 @@ async def test_lists_and_reasons(pool: Pool) -> None:
         "has a NIC record with 10.0.0.5", "has no NIC record",
     ]  # fmt: skip
     assert "not running" in (await why(pool, "b")).ports[0].summary
+
+
+async def test_a_dry_run_tells_what_would_come_of_it_and_changes_nothing(pool: Pool) -> None:
+    stage, say = await staged(pool)
+    await stage.tell(say.guest("b", "10.5.0.7"))
+    await stage.told()
+    before = await stage.dump()
+    answer = await stage.command(create(dry_run=True))
+    assert answer.result is not None
+    assert answer.result["dry_run"] is True
+    assert [e["type"] for e in answer.result["events"]] == [
+        "subnet.created",
+        "nic.created",
+        "address.matched",
+    ]
+    assert await stage.dump() == before
+    assert await stage.types() == []
+    assert await complaint(stage, create(dry_run=True, wire="wbe")) == "wire_unknown"
