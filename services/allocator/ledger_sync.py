@@ -75,7 +75,7 @@ async def _lock(conn: Connection, scopes: Mapping[UUID, _Steps]) -> None:
 
 def _occupy(steps: _Steps, address: str, holder: Holder, since: datetime, held: Held | None) -> None:
     if held is not None and held.holder == holder:
-        if held.since == since:
+        if held.since == since or holder.kind == "reserved":
             return
         # A late fact told that it began earlier: the ledger keeps the time it was first told.
         steps.undo.append(Release(address, holder, since))

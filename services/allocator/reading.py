@@ -15,7 +15,7 @@ from services.allocator.domain.identity import Place, home_of, void_before
 from services.allocator.domain.matching import Role, SubnetView, match
 from services.allocator.domain.records import Bound, NicRecord, PortView
 from services.allocator.domain.reports import UNPLACED
-from services.allocator.domain.settlement import Case, Held, SeenOn, Spot, Stated
+from services.allocator.domain.settlement import Case, Held, Reserved, SeenOn, Spot, Stated
 from services.allocator.views import (
     WireName,
     read_containing,
@@ -24,6 +24,7 @@ from services.allocator.views import (
     read_wires,
 )
 from shared.ipam.domain import Holder
+from shared.ipam.reserving import reserved_at, reserved_by
 from shared.model.identifiers import nic_id, port_id
 from shared.store.pool import Connection
 
@@ -157,6 +158,7 @@ async def read(
         containing=containing,
         scope_of=scopes,
         ledger=await _read_ledger(conn, asked),
+        reserved=await _read_reserved(conn, asked),
     )
     conflicts = await conn.fetch(
         "SELECT *, host(address) AS text FROM inventory.conflict WHERE address = ANY ($1::text[]::inet[])",
@@ -266,6 +268,13 @@ async def _read_ledger(conn: Connection, addresses: list[str]) -> dict[Spot, Hel
     }
 
 
+async def _read_reserved(conn: Connection, addresses: list[str]) -> dict[Spot, Reserved]:
+    return {
+        spot: Reserved(reserved_by(*spot), found.mac, found.since)
+        for spot, found in (await reserved_at(conn, addresses)).items()
+    }
+
+
 def _seen(
     rows: Iterable[Record], ports: Mapping[UUID, PortView], homes: Mapping[UUID, Record]
 ) -> list[SeenOn]:
@@ -285,7 +294,8 @@ def _seen(
             continue
         wire = UNKNOWN_WIRE if port is None else port.wire
         vcenter = homes[row["vm_id"]]["vcenter_id"] if port is None else port.vcenter
-        seen = SeenOn(row["port_id"], nic, key, address, wire, vcenter, row["since"])
+        mac = None if port is None else port.mac
+        seen = SeenOn(row["port_id"], nic, key, address, wire, vcenter, row["since"], mac=mac)
         known = counted.get((row["port_id"], address))
         if known is None or seen.since < known.since:
             counted[row["port_id"], address] = seen
@@ -305,9 +315,10 @@ def _stated(
         standing = _standing_of(row, ports, places)
         if row["text"] in addresses and subnet is not None and standing is not None:
             nic = nic_id(row["vm_id"], row["device_key"])
+            port = ports.get(row["port_id"])
             stated.append(
                 Stated(row["port_id"], nic, port_id(row["vm_id"], UNPLACED), row["text"], row["source"],
-                       subnet, row["at"], row["reservation"], *standing)
+                       subnet, row["at"], row["reservation"], *standing, None if port is None else port.mac)
             )  # fmt: skip
     return stated
 

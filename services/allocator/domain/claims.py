@@ -25,6 +25,7 @@ class Claimant:
     """A live port that has, or ought to have, the address. `since`: without a break until now.
 
     `contradicts`: an operator stated other addresses of this family for the port, so this one is drift (G5).
+    `mac`: the port's, for addresses that are reserved for one.
     """
 
     port: UUID
@@ -34,6 +35,7 @@ class Claimant:
     match: Match
     reservation: UUID | None = None
     contradicts: bool = False
+    mac: str | None = None
 
     @property
     def rank(self) -> int:
@@ -102,19 +104,21 @@ def strongest_per_port(claimants: Iterable[Claimant]) -> list[Claimant]:
             match=first.match,
             reservation=first.reservation or second.reservation,
             contradicts=first.contradicts,
+            mac=first.mac or second.mac,
         )
     return list(best.values())
 
 
-def contest(claimants: Sequence[Claimant], outside: Holder | None) -> Verdicts:
+def contest(claimants: Sequence[Claimant], outside: Holder | None, bound_to: str | None = None) -> Verdicts:
     """Decide between `claimants` of one address in one scope.
 
-    `outside` holds it without being a port: an operator's reservation, or one for a VM to come, which gives
-    way to nobody but the port that confirms it.
+    `outside` holds it without being a port: an operator's reservation, or one for a VM to come. The latter
+    gives way to nobody but the port that confirms it; the former to ports with the MAC that it is `bound_to`,
+    if it is, and then also to one for which an operator stated the address: its MAC may have changed.
     """
     ports = strongest_per_port(claimants)
     if outside is not None:
-        heirs = [c for c in ports if outside.kind == "reservation" and c.reservation == outside.id]
+        heirs = [c for c in ports if _inherits(c, outside, bound_to)]
         if not heirs:
             return Verdicts(outcomes={c.port: _beaten(c, "reserved", outside) for c in ports})
     else:
@@ -137,6 +141,12 @@ def contest(claimants: Sequence[Claimant], outside: Holder | None) -> Verdicts:
             # Neither of two that match nothing has a right to the address: that is no conflict, just noise.
             verdicts.disputes.append(Dispute(winner.port, claimant.port, max(winner.since, claimant.since)))
     return verdicts
+
+
+def _inherits(claimant: Claimant, outside: Holder, bound_to: str | None) -> bool:
+    if outside.kind == "reservation":
+        return claimant.reservation == outside.id
+    return bound_to is not None and (claimant.mac == bound_to or claimant.source == "fixed")
 
 
 def _won(claimant: Claimant) -> Outcome:

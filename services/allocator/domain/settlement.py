@@ -29,6 +29,7 @@ class SeenOn:
     vcenter: UUID
     since: datetime
     ended_at: datetime | None = None
+    mac: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Stated:
     reservation: UUID | None = None
     ended_at: datetime | None = None
     abandoned: bool = False
+    mac: str | None = None
 
     @property
     def spot(self) -> Spot:
@@ -69,6 +71,14 @@ class Held:
     since: datetime
 
 
+class Reserved(NamedTuple):
+    """An operator reserved the address: for the port with `mac`, or for nobody."""
+
+    holder: Holder
+    mac: str | None
+    since: datetime
+
+
 @dataclass(slots=True)
 class Case:
     """All that bears on `addresses`. `fixed` has all that operators stated for a port, others too."""
@@ -83,6 +93,7 @@ class Case:
     scope_of: Mapping[UUID, UUID]
     """Scope by vCenter."""
     ledger: Mapping[Spot, Held]
+    reserved: Mapping[Spot, Reserved] = field(default_factory=dict)
 
 
 class Ending(NamedTuple):
@@ -123,7 +134,8 @@ def rule(case: Case) -> Ruling:
             claims.setdefault((scope, address), []).append(claimant)
             ruling.scopes[claimant.port, address] = scope
     endings = _endings(case)
-    spots = claims.keys() | endings.keys() | {s for s in case.ledger if s[1] in case.addresses}
+    spots = claims.keys() | endings.keys() | case.reserved.keys()
+    spots |= {s for s in case.ledger if s[1] in case.addresses}
     for spot in sorted(spots, key=str):
         _rule_on(ruling, case, spot, claims.get(spot, ()), endings.get(spot))
     return ruling
@@ -134,12 +146,17 @@ def _rule_on(
 ) -> None:
     held = case.ledger.get(spot)
     outside = held.holder if held is not None and held.holder.kind in ("reservation", "reserved") else None
-    verdicts = contest(claimants, outside)
+    reserved = case.reserved.get(spot)
+    if reserved is not None and (outside is None or outside.kind == "reserved"):
+        outside = reserved.holder
+    verdicts = contest(claimants, outside, None if reserved is None else reserved.mac)
     for port, outcome in verdicts.outcomes.items():
         ruling.outcomes.setdefault(port, {})[spot[1]] = outcome
     ruling.disputes += [(spot, dispute) for dispute in verdicts.disputes]
     if verdicts.holder is not None:
         ruling.ledger[spot] = Wish(verdicts.holder, verdicts.since)
+    elif reserved is not None and outside == reserved.holder:
+        ruling.ledger[spot] = Wish(reserved.holder, reserved.since)
     elif outside is None:
         ruling.ledger[spot] = Wish(ending=ending)
     elif any(s.reservation == outside.id and not s.counts and s.spot == spot for s in case.stated):
@@ -166,6 +183,7 @@ def _by_address(case: Case) -> dict[str, list[tuple[Claimant, UUID]]]:
                     since=seen.since,
                     match=matched,
                     contradicts=_contradicts(seen.address, case.fixed.get(seen.port, ())),
+                    mac=seen.mac,
                 )
             )
     for stated in case.stated:
@@ -179,6 +197,7 @@ def _by_address(case: Case) -> dict[str, list[tuple[Claimant, UUID]]]:
                     since=stated.since,
                     match=Match(subnet=stated.subnet),
                     reservation=stated.reservation,
+                    mac=stated.mac,
                 )
             )
     return {

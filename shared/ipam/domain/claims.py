@@ -119,7 +119,7 @@ def settle(
             settlement.granted.append(claim)
         elif current is None or _gives_way(current, claim):
             settlement.granted.append(claim)
-            held[claim.address] = _row(scope, claim, places[claim.address].subnet)
+            held[claim.address] = _row(scope, claim, places[claim.address])
         else:
             settlement.refused.append((claim, current.holder))
     _note_changes(settlement, now_held, held)
@@ -170,8 +170,11 @@ def _gives_way(current: Held, claim: Claim) -> bool:
     return claim.holder.kind != "reservation" or (current.until is not None and current.until <= claim.since)
 
 
-def _row(scope: UUID, claim: Claim, subnet: UUID | None) -> Held:
-    return Held(scope, claim.address, claim.holder, subnet, claim.since, claim.until, claim.note)
+def _row(scope: UUID, claim: Claim, place: Place) -> Held:
+    until, note = claim.until, claim.note
+    if claim.holder.kind == "reserved" and place.reserved is not None:
+        until, note = until or place.reserved.until, note or place.reserved.note
+    return Held(scope, claim.address, claim.holder, place.subnet, claim.since, until, note)
 
 
 def _cooling(current: Held, release: Release, place: Place) -> Held | None:
