@@ -9,7 +9,7 @@ import typer
 
 from services.allocator import queries
 from services.allocator.queries import SubnetRow
-from services.cli.commands import subnet_changes, subnet_forecast
+from services.cli.commands import subnet_changes, subnet_forecast, subnet_suggest
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_subnet, render_subnets
@@ -21,6 +21,7 @@ app.command()(subnet_changes.update)
 app.command()(subnet_changes.delete)
 app.command("set-wire")(subnet_changes.set_wire)
 app.command()(subnet_forecast.forecast)
+app.command("suggest")(subnet_suggest.suggest_)
 
 
 @app.command("list")
