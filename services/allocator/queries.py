@@ -16,6 +16,7 @@ from shared.ipam.subnets import list_subnets as read_subnets
 from shared.ipam.subnets import utilisation
 from shared.ipam.use import Use
 from shared.model.identifiers import DEFAULT_SCOPE_NAME
+from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection, Pool
 
 
@@ -96,6 +97,15 @@ class VmRow:
     ports: int
     addresses: tuple[str, ...]
     unmatched: int
+
+
+@dataclass(frozen=True, slots=True)
+class VmPlace:
+    """A VM's identity, and where it is, or was last."""
+
+    id: UUID
+    vcenter: UUID
+    moid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +227,18 @@ async def list_vms(pool: Pool, *, vcenter: UUID | None = None, named: str | None
         named,
     )
     return [VmRow(**{**row, "addresses": tuple(row["addresses"])}) for row in rows]
+
+
+async def locate_vm(pool: Pool, named: str) -> VmPlace:
+    """The VM with that id, managed object id or name, be it gone. Raises `PermanentError` as `find_vm`."""
+    async with pool.acquire() as conn:
+        row = await conn.fetchrow(
+            "SELECT vm_id, vcenter_id, moid FROM inventory.vm WHERE vm_id = $1 ORDER BY removed LIMIT 1",
+            await find_vm(conn, named),
+        )
+    if row is None:
+        raise PermanentError(f"there is no VM {named!r}", code="vm_unknown")
+    return VmPlace(row["vm_id"], row["vcenter_id"], row["moid"])
 
 
 async def list_nics(

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.text import Text
 
+from services.cli.filters import (
+    AddressOption,
+    Filters,
+    ScopeOption,
+    SubnetOption,
+    TypesOption,
+    VcenterOption,
+    VmOption,
+    WireOption,
+    address_option,
+    resolve,
+)
 from services.cli.instance import with_platform
-from services.cli.lookup import find_subnet, find_vcenter
-from services.cli.outcome import Json, aside, leave_pipe_quietly, people, print_json
+from services.cli.interrupting import until_interrupted
+from services.cli.outcome import Json, aside, people, print_json
 from services.cli.rendering.sentences import sentence
-from services.cli.selecting import Selection, canonical_address, start_of
+from services.cli.selecting import point_in_time, start_of
 from shared.bus.port import LogEntry, LogStart
 from shared.events.base import Event
 from shared.events.codec import Unreadable, decode
 from shared.events.envelope import Envelope
+from shared.events.selecting import Selection
 from shared.events.topology import TOPOLOGY
+from shared.replay.places import SKEW
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="Read the log of all events.")
@@ -45,89 +58,104 @@ _STYLES = {
 @app.command()
 def tail(
     *,
-    types: Annotated[
-        list[str] | None,
-        typer.Option("--type", "-t", help="Type, family or pattern: nic, nic.created, *.lost."),
+    types: TypesOption = None,
+    vcenter: VcenterOption = None,
+    vm: VmOption = None,
+    wire: WireOption = None,
+    subnet: SubnetOption = None,
+    scope: ScopeOption = "default",
+    address: AddressOption = None,
+    since: Annotated[
+        str | None, typer.Option(help="Begin at a time, this long ago (10m, 2h), or an offset.")
     ] = None,
-    vcenter: Annotated[str | None, typer.Option(help="Only this vCenter: name or id.")] = None,
-    vm: Annotated[str | None, typer.Option(help="Only this VM: name, managed object id or id.")] = None,
-    subnet: Annotated[str | None, typer.Option(help="Only this subnet: name or id.")] = None,
-    address: Annotated[str | None, typer.Option(help="Only this IP address.")] = None,
-    since: Annotated[str | None, typer.Option(help="Begin at a time, or this long ago: 10m, 2h.")] = None,
+    until: Annotated[str | None, typer.Option(help="End with this time, or with this long ago.")] = None,
     begin: Annotated[
         str | None, typer.Option("--from", help="Begin at first, last, next or an offset. Default: next.")
     ] = None,
     follow: Annotated[
         bool | None, typer.Option("--follow/--no-follow", "-f/-F", help="Go on with what comes. Default.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="End after so many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--count", "--limit", "-n", min=1, help="End after so many.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show events as they come, or from a point in the log on. Ctrl-C ends it."""
+    now = datetime.now(UTC)
     try:
-        start = start_of(begin, since, datetime.now(UTC))
-        selection = Selection(
-            types=tuple(types or ()),
-            vm=vm,
-            address=canonical_address(address) if address else None,
-        )
+        start = start_of(begin, since, now)
+        end = point_in_time(until, now) if until is not None else None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    if end is not None and isinstance(start, datetime) and end < start:
+        raise typer.BadParameter(f"--until {until} is before --since {since}")
+    wanted = Filters(types, vcenter, vm, wire, subnet, scope, address_option(address))
+    over = end is not None and end <= now
 
     async def work(platform: Platform) -> None:
-        chosen = await _resolved(platform, selection, vcenter, subnet)
+        selection = await resolve(platform.pool, wanted)
+        view = View(
+            selection,
+            "first" if over and start == "next" else start,
+            follow is not False and not over,
+            end,
+            limit,
+            as_json,
+        )
         await platform.bus.declare(TOPOLOGY)
-        await _until_interrupted(_show(platform, chosen, start, follow is not False, limit, as_json=as_json))
+        await until_interrupted(_show(platform, view))
 
     with_platform(work, as_json=as_json)
 
 
-async def _resolved(
-    platform: Platform, selection: Selection, vcenter: str | None, subnet: str | None
-) -> Selection:
-    """Names to ids: events carry ids more often."""
-    if vcenter is not None:
-        selection = replace(selection, vcenter=str((await find_vcenter(platform.pool, vcenter)).id))
-    if subnet is not None:
-        selection = replace(selection, subnet=str((await find_subnet(platform.pool, subnet)).id))
-    return selection
+@dataclass(frozen=True)
+class View:
+    """What to show of the log: which events, from where, up to when, how many, and how."""
+
+    selection: Selection
+    start: LogStart
+    follow: bool
+    until: datetime | None
+    limit: int | None
+    as_json: bool
 
 
-async def _show(
-    platform: Platform,
-    selection: Selection,
-    start: LogStart,
-    follow: bool,
-    limit: int | None,
-    *,
-    as_json: bool,
-) -> None:
-    left = limit
-    async with aclosing(_events(platform, start, follow)) as events:
-        async for entry, envelope in events:
-            if not selection.wants(envelope):
-                continue
-            if as_json:
-                print_json({"offset": entry.offset, **_plain(envelope)}, indent=None)
-            else:
-                people().print(_line(entry, envelope))
-            if left is not None:
-                left -= 1
-                if left == 0:
+async def _show(platform: Platform, view: View) -> None:
+    shown = 0
+    left = None if view.until is None else (view.until - datetime.now(UTC)).total_seconds()
+    with suppress(TimeoutError):
+        async with (
+            asyncio.timeout(left if left is not None and left > 0 else None),
+            aclosing(
+                cast("AsyncGenerator[LogEntry]", platform.bus.read_log(view.start, follow=view.follow))
+            ) as log,
+        ):
+            async for entry in log:
+                if view.until is not None and entry.time > view.until:
+                    if entry.time > view.until + SKEW:
+                        return
+                    continue
+                shown += _told(entry, view)
+                if shown == view.limit:
                     return
 
 
-async def _events(
-    platform: Platform, start: LogStart, follow: bool
-) -> AsyncGenerator[tuple[LogEntry, Envelope[Event]], None]:
-    async for entry in platform.bus.read_log(start, follow=follow):
-        try:
-            envelope = decode(entry.message.body)
-        except Unreadable as error:
-            # Somebody else's message, or a newer release's: it is in the log, and it is no reason to stop.
-            aside().print(f"offset {entry.offset}: {error}", markup=False)
-            continue
-        yield entry, envelope
+def _told(entry: LogEntry, view: View) -> bool:
+    """Show an entry if it is wanted. Tells whether it was."""
+    message = entry.message
+    if not view.selection.takes(message.body, message.type):
+        return False
+    try:
+        envelope = decode(message.body)
+    except Unreadable as error:
+        # Somebody else's message, or a newer release's: it is in the log, and it is no reason to stop.
+        aside().print(f"offset {entry.offset}: {error}", markup=False)
+        return False
+    if view.as_json:
+        print_json({"offset": entry.offset, **_plain(envelope)}, indent=None)
+    else:
+        people().print(_line(entry, envelope))
+    return True
 
 
 def _plain(envelope: Envelope[Event]) -> dict[str, Any]:
@@ -145,19 +173,3 @@ def _line(entry: LogEntry, envelope: Envelope[Event]) -> Text:
     text.no_wrap = True
     text.overflow = "ignore" if not people().is_terminal else "fold"
     return text
-
-
-async def _until_interrupted(work: Coroutine[Any, Any, None]) -> None:
-    """Do `work`; Ctrl-C and SIGTERM end it as done, a reader that has gone ends it quietly."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
-    try:
-        with suppress(asyncio.CancelledError):
-            await task
-    except BrokenPipeError:
-        leave_pipe_quietly()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

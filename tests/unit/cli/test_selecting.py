@@ -1,21 +1,24 @@
-"""Which events `events tail` shows."""
+"""Where `events tail` begins, and which events it shows."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from services.cli.selecting import Selection, point_in_time, start_of
+from services.cli.selecting import point_in_time, start_of
 from shared.events.base import Event
 from shared.events.envelope import Envelope, wrap
 from shared.events.nic import NicAddress, NicCreated, NicFacts
+from shared.events.selecting import Named, Prefix, Selection, unknown_types
 from shared.events.vcenter import VcenterHeartbeat
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 VCENTER = UUID(int=7)
 SUBNET = UUID(int=9)
+WIRE = UUID(int=11)
 
 
 def _nic(vm: str = "web-1", address: str = "10.0.0.7") -> Envelope[Event]:
@@ -29,7 +32,7 @@ def _nic(vm: str = "web-1", address: str = "10.0.0.7") -> Envelope[Event]:
         port=uuid4(),
         device_key=4000,
         label="Network adapter 1",
-        wire=uuid4(),
+        wire=WIRE,
         wire_name="web",
         addresses=(place,),
     )
@@ -56,15 +59,60 @@ def test_a_family_is_a_whole_word() -> None:
 
 @pytest.mark.parametrize("vm", ["web-1", "vm-42", str(UUID(int=3))])
 def test_a_vm_is_named_by_name_object_id_or_id(vm: str) -> None:
-    assert Selection(vm=vm).wants(_nic())
-    assert not Selection(vm=vm).wants(_heartbeat())
-    assert not Selection(vm="web-2").wants(_nic())
+    assert Selection(vm=Named(words=(vm,))).wants(_nic())
+    assert not Selection(vm=Named(words=(vm,))).wants(_heartbeat())
+    assert not Selection(vm=Named(words=("web-2",))).wants(_nic())
+
+
+def test_an_object_id_counts_in_its_own_vcenter_only() -> None:
+    assert Selection(vm=Named(vcenter=str(VCENTER), moid="vm-42")).wants(_nic())
+    assert not Selection(vm=Named(vcenter=str(UUID(int=8)), moid="vm-42")).wants(_nic())
+
+
+def test_a_wire_is_named_by_its_id_or_its_port_group() -> None:
+    assert Selection(wire=Named(words=(str(WIRE),))).wants(_nic())
+    port = {
+        "type": "inventory.vm.changed",
+        "vcenter": str(VCENTER),
+        "data": {"ports": [{"network": "dvpg-1"}]},
+    }
+    assert Selection(wire=Named(vcenter=str(VCENTER), moid="dvpg-1")).fits(port)
+    assert not Selection(wire=Named(vcenter=str(VCENTER), moid="dvpg-2")).fits(port)
+    group = {"type": "inventory.portgroup.changed", "vcenter": str(VCENTER), "data": {"moid": "dvpg-1"}}
+    assert Selection(wire=Named(vcenter=str(VCENTER), moid="dvpg-1")).fits(group)
+
+
+def test_a_subnet_has_the_guests_in_it() -> None:
+    def guest(address: str, scope: str = "default") -> dict[str, Any]:
+        ports = [{"addresses": [{"address": address}]}]
+        return {"type": "guest.addresses.changed", "data": {"scope": scope, "ports": ports}}
+
+    prod = Selection(subnet=Prefix(words=("prod",), prefix="2001:db8::/64"))
+    assert prod.fits(guest("2001:db8::5"))
+    assert not prod.fits(guest("2001:db8:1::5"))
+    assert not prod.fits(guest("10.0.0.5"))
+    assert not prod.fits(guest("2001:db8::5", scope="lab"))
+
+
+def test_what_nobody_can_read_is_found_by_its_type() -> None:
+    assert Selection(types=("nic",)).takes(b"{not json", "nic.created")
+    assert not Selection(types=("nic",)).takes(b"[1]", "wire.created")
+    assert not Selection(address="10.0.0.7").takes(b"\xff", "nic.created")
+    assert Selection().takes(b"\xff", "")
+
+
+def test_a_type_that_nothing_has_is_noticed() -> None:
+    known = ("nic.created", "vcenter.lost")
+    assert unknown_types(["nic", "*.lost", "nci.created", "nic.crated"], known) == [
+        "nci.created",
+        "nic.crated",
+    ]
 
 
 def test_subnet_address_and_vcenter() -> None:
-    assert Selection(subnet=str(SUBNET)).wants(_nic())
-    assert Selection(subnet="prod").wants(_nic())
-    assert not Selection(subnet="test").wants(_nic())
+    assert Selection(subnet=Prefix(words=(str(SUBNET),))).wants(_nic())
+    assert Selection(subnet=Prefix(words=("prod",))).wants(_nic())
+    assert not Selection(subnet=Prefix(words=("test",))).wants(_nic())
     assert Selection(address="10.0.0.7").wants(_nic())
     assert not Selection(address="10.0.0.8").wants(_nic())
     assert Selection(vcenter=str(VCENTER)).wants(_heartbeat())
@@ -72,8 +120,8 @@ def test_subnet_address_and_vcenter() -> None:
 
 
 def test_all_criteria_must_hold() -> None:
-    assert Selection(types=("nic",), vm="web-1", address="10.0.0.7").wants(_nic())
-    assert not Selection(types=("nic",), vm="web-1", address="10.0.0.8").wants(_nic())
+    assert Selection(types=("nic",), vm=Named(words=("web-1",)), address="10.0.0.7").wants(_nic())
+    assert not Selection(types=("nic",), vm=Named(words=("web-1",)), address="10.0.0.8").wants(_nic())
 
 
 @pytest.mark.parametrize(
@@ -101,6 +149,7 @@ def test_where_reading_begins() -> None:
     assert start_of(None, None, NOW) == "next"
     assert start_of("first", None, NOW) == "first"
     assert start_of("120", None, NOW) == 120
+    assert start_of(None, "120", NOW) == 120
     assert start_of(None, "1h", NOW) == NOW - timedelta(hours=1)
     with pytest.raises(ValueError, match="not both"):
         start_of("first", "1h", NOW)
