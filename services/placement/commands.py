@@ -10,7 +10,8 @@ from uuid import UUID
 
 from services.placement.confirming import confirm
 from services.placement.ending import cancel
-from services.placement.reservations import Reservation, extend, lock_reservation
+from services.placement.reservation_states import extend
+from services.placement.reservations import Reservation, lock_reservation
 from shared.events.base import Event
 from shared.events.commands import ReservationCancel, ReservationConfirm, ReservationExtend
 from shared.events.inventory import VmChanged
@@ -57,7 +58,7 @@ async def _cancel(
     if reservation.state in {"cancelled", "expired"}:
         return _result(reservation.id, reservation.state), []
     _require_held(reservation, "cancel", "delete the VM; its addresses are released with it")
-    event = await cancel(conn, reservation, now, command.note)
+    event = await cancel(conn, reservation, now, command.note, command.by)
     return _result(reservation.id, "cancelled"), [event]
 
 
@@ -85,6 +86,8 @@ async def _extend(
         reservation=reservation.id,
         expires_at=command.until,
         token=token,
+        previous_token=command.token,
+        by=command.by,
     )
     return _held_until(reservation.id, command.until, token), [event]
 
@@ -124,7 +127,7 @@ async def _confirm(
             "or a reserved address has another holder by now",
             code="vm_does_not_match",
         )
-    return _confirmed(reservation.id, vm), [event]
+    return _confirmed(reservation.id, vm), [event.model_copy(update={"by": command.by})]
 
 
 async def _find_vm(conn: Connection, vcenter: UUID, text: str) -> VmChanged:

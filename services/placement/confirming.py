@@ -14,7 +14,8 @@ from uuid import UUID
 import structlog
 
 from services.placement.domain.recognising import Binding, How, bind, recognise
-from services.placement.reservations import Reservation, lock_matching, mark_confirmed
+from services.placement.reservation_states import mark_confirmed
+from services.placement.reservations import Reservation, lock_matching
 from shared.events.inventory import VmChanged
 from shared.events.placement import PlacedNic, VmCreateConfirmed
 from shared.ipam.ledger import Claim, Holder, Release, lock_subnets, occupy, release
@@ -89,7 +90,7 @@ async def confirm(
         log.info("reservation.too_late", reservation=str(reservation.id), vm=vm.moid, detail=str(error))
         return None
     identity = vm_id(vm.vcenter, vm.moid, vm.instance_uuid)
-    await mark_confirmed(conn, reservation.id, vm=identity, moid=vm.moid, how=how, at=at)
+    token = await mark_confirmed(conn, reservation.id, vm=identity, moid=vm.moid, how=how, at=at)
     return VmCreateConfirmed(
         request_id=reservation.request_id,
         reservation=reservation.id,
@@ -100,6 +101,9 @@ async def confirm(
         recognised_by=how,
         ports=binding.ports,
         confirmed_at=at,
+        token=token,
+        late=reservation.state == "expired",
+        given_back=tuple(placed for nic in binding.unbound for placed in nic.addresses),
     )
 
 

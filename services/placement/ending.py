@@ -12,9 +12,15 @@ from uuid import UUID
 
 from services.placement.confirming import confirm
 from services.placement.domain.recognising import How
-from services.placement.reservations import Reservation, lock_due, mark_ended, settle
+from services.placement.reservation_states import mark_ended, settle
+from services.placement.reservations import Reservation, lock_due
 from shared.events.inventory import VmChanged
-from shared.events.placement import VmCreateCancelled, VmCreateConfirmed, VmCreateExpired
+from shared.events.placement import (
+    RestingAddress,
+    VmCreateCancelled,
+    VmCreateConfirmed,
+    VmCreateExpired,
+)
 from shared.ipam.ledger import Release, held_by, lock_subnets, release
 from shared.store.pool import Connection
 
@@ -31,14 +37,19 @@ JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
 WHERE m.reservation_id = $1 AND NOT v.removed AND NOT v.template AND v.state IS NOT NULL
 """
 
+_RESTING = """
+SELECT host(address) AS address, subnet_id AS subnet, until FROM ipam.address
+WHERE holder_kind = 'cooling' AND holder_id = $1 AND subnet_id IS NOT NULL ORDER BY subnet_id, address
+"""
+
 
 async def cancel(
-    conn: Connection, reservation: Reservation, at: datetime, note: str | None
+    conn: Connection, reservation: Reservation, at: datetime, note: str | None, by: str
 ) -> VmCreateCancelled:
     """Give a held reservation, locked by the caller, back at its owner's wish."""
     await _release_all(conn, [reservation], at, cooldown=False)
     await mark_ended(conn, reservation.id, "cancelled", at, note)
-    return VmCreateCancelled(request_id=reservation.request_id, reservation=reservation.id, note=note)
+    return VmCreateCancelled(request_id=reservation.request_id, reservation=reservation.id, note=note, by=by)
 
 
 async def expire_due(conn: Connection, now: datetime) -> list[VmCreateExpired | VmCreateConfirmed]:
@@ -65,9 +76,16 @@ async def expire_due(conn: Connection, now: datetime) -> list[VmCreateExpired | 
                 request_id=reservation.request_id,
                 reservation=reservation.id,
                 expired_at=reservation.expires_at,
+                resting=await _resting(conn, reservation.id),
             )
         )
     return events
+
+
+async def _resting(conn: Connection, reservation: UUID) -> tuple[RestingAddress, ...]:
+    """The addresses that cool down after a reservation."""
+    rows = await conn.fetch(_RESTING, reservation)
+    return tuple(RestingAddress(**row) for row in rows)
 
 
 async def _confirm_shown(conn: Connection, reservation: Reservation) -> VmCreateConfirmed | None:

@@ -28,6 +28,7 @@ from services.placement.reservations import (
     Answered,
     lock_hosts,
     macs_in_use,
+    names_in_use,
     next_tokens,
     save_answers,
     save_reservations,
@@ -97,6 +98,9 @@ class Placer:
         locked = await self._lock(conn, [draft.choice for draft in drafts if isinstance(draft, _Draft)])
         admitted = [d for d in drafts if isinstance(d, _Draft) and self._admitted(d, locked)]
         given = await _take_plain(conn, admitted, now)
+        named = (
+            await names_in_use(conn, [draft.ask.request.name for draft in admitted]) if admitted else set()
+        )
         ready = {id(draft) for draft in admitted}
         tokens = iter(await next_tokens(conn, len(asks)))
         answered: list[Answered] = []
@@ -106,7 +110,10 @@ class Placer:
             if isinstance(draft, _Draft):
                 if id(draft) in ready:
                     place = given.get(ask.reservation)
-                    done = await self._reserve(conn, draft, place, world, now=now, token=next(tokens))
+                    free = (draft.choice.host.key.vcenter, ask.request.name) not in named
+                    done = await self._reserve(
+                        conn, draft, place, world, now=now, token=next(tokens), name_was_free=free
+                    )
             else:
                 # What an earlier request of this round did not get after all may be had by this one.
                 done = None if pending else self._answered(ask, draft, now)
@@ -178,7 +185,15 @@ class Placer:
         return True
 
     async def _reserve(
-        self, conn: Connection, draft: _Draft, given: str | None, world: World, *, now: datetime, token: int
+        self,
+        conn: Connection,
+        draft: _Draft,
+        given: str | None,
+        world: World,
+        *,
+        now: datetime,
+        token: int,
+        name_was_free: bool,
     ) -> Answered | None:
         """Reserve what was chosen; None when it is gone meanwhile, with what the ledger said noted."""
         request, choice = draft.ask.request, draft.choice
@@ -192,6 +207,7 @@ class Placer:
             draft.macs,
             addresses,
             token=token,
+            name_was_free=name_was_free,
             now=now,
             vcenter=world.vcenters[choice.host.key.vcenter],
             limit=self._max_rulings,

@@ -176,9 +176,7 @@ async def save_reservations(conn: Connection, answered: Sequence[Answered]) -> N
         INSERT INTO placement.reservation (
             id, request_id, state, vcenter_id, host, name, name_was_free, cpus, memory_mb, nics,
             created_at, expires_at, token, groups)
-        VALUES ($1, $2, 'held', $3, $4, $5,
-            NOT EXISTS (SELECT FROM inventory.vm v WHERE v.name = $5 AND v.vcenter_id = $3 AND NOT v.removed),
-            $6, $7, $8, $9, $10, $11, $12)
+        VALUES ($1, $2, 'held', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         [
             (
@@ -187,13 +185,14 @@ async def save_reservations(conn: Connection, answered: Sequence[Answered]) -> N
                 answer.vcenter,
                 answer.host,
                 answer.name,
+                answer.name_was_free,
                 answer.cpus,
                 answer.memory_mb,
                 [nic.model_dump(mode="json") for nic in answer.nics],
                 item.at,
                 answer.expires_at,
                 answer.token,
-                list(item.request.groups),
+                list(answer.groups),
             )
             for item, answer in placed
         ],
@@ -206,6 +205,15 @@ async def save_reservations(conn: Connection, answered: Sequence[Answered]) -> N
         " SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::macaddr[])",
         *map(list, zip(*rows, strict=True)),
     )
+
+
+async def names_in_use(conn: Connection, names: Sequence[str]) -> set[tuple[UUID, str]]:
+    """Those of `names` that VMs have, each with their vCenter."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT vcenter_id, name FROM inventory.vm WHERE name = ANY ($1::text[]) AND NOT removed",
+        list(names),
+    )
+    return {(row["vcenter_id"], row["name"]) for row in rows}
 
 
 async def macs_in_use(conn: Connection, macs: Sequence[str]) -> set[str]:
@@ -256,63 +264,3 @@ async def lock_matching(
         list(names),
     )
     return [reservation_from(row) for row in rows]
-
-
-async def mark_confirmed(
-    conn: Connection, identity: UUID, *, vm: UUID, moid: str, how: How, at: datetime
-) -> None:
-    """The VM is there. Host and MACs stay claimed until the inventory shows it, see `settle`."""
-    await conn.execute(
-        """
-        UPDATE placement.reservation
-        SET state = 'confirmed', ended_at = $2, vm_id = $3, vm_moid = $4, recognised_by = $5,
-            -- Bound after it had expired: whoever held it before holds something else.
-            token = CASE WHEN state = 'expired' THEN nextval('placement.token') ELSE token END
-        WHERE id = $1
-        """,
-        identity, at, vm, moid, how,
-    )  # fmt: skip
-
-
-async def mark_ended(
-    conn: Connection, identity: UUID, state: State, at: datetime, note: str | None = None
-) -> None:
-    """Cancelled or expired: host and MACs are free again."""
-    await conn.execute(
-        "UPDATE placement.reservation SET state = $2, ended_at = $3, note = $4 WHERE id = $1",
-        identity, state, at, note,
-    )  # fmt: skip
-    await conn.execute(
-        "UPDATE placement.reservation_nic SET live = false WHERE reservation_id = $1", identity
-    )
-
-
-async def extend(conn: Connection, identity: UUID, until: datetime, *, hand_over: bool) -> int:
-    """Give a held reservation more time, or less; its token, a new one with `hand_over`."""
-    token: int = await conn.fetchval(
-        """
-        UPDATE placement.reservation SET expires_at = $2,
-            previous_token = CASE WHEN $3 THEN token ELSE previous_token END,
-            token = CASE WHEN $3 THEN nextval('placement.token') ELSE token END
-        WHERE id = $1 RETURNING token
-        """,
-        identity, until, hand_over,
-    )  # fmt: skip
-    return token
-
-
-async def settle(conn: Connection) -> None:
-    """Let go of hosts and MACs whose confirmed VM the inventory shows by now."""
-    await conn.execute(
-        """
-        WITH shown AS (
-            SELECT r.id FROM placement.reservation r
-            WHERE r.state = 'confirmed' AND NOT r.settled AND EXISTS (
-                SELECT FROM inventory.vm v WHERE v.vcenter_id = r.vcenter_id AND v.moid = r.vm_moid)
-            ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
-        ), settled AS (
-            UPDATE placement.reservation r SET settled = true FROM shown WHERE r.id = shown.id
-        )
-        UPDATE placement.reservation_nic m SET live = false FROM shown WHERE m.reservation_id = shown.id
-        """
-    )

@@ -44,14 +44,23 @@ def connected_as_answered(devices: Sequence[Any], nics: Sequence[PlacedNic]) -> 
     """Are the network cards among `devices` the answered ones, in their order?"""
     cards = [device for device in devices if isinstance(device, _Card)]
     return len(cards) == len(nics) and all(
-        (nic.mac is None or str(card.macAddress).lower() == nic.mac) and _network(card) == nic.wire.network
+        (nic.mac is None or str(card.macAddress).lower() == nic.mac) and _network(card) == _answered(nic)
         for card, nic in zip(cards, nics, strict=True)
     )
+
+
+def _answered(nic: PlacedNic) -> str | None:
+    """What the card of an answered NIC would be connected to, as `_network` says it."""
+    opaque = nic.backing.opaque_network_id if nic.backing is not None else None
+    return opaque or nic.wire.network
 
 
 def _network(card: Any) -> str | None:
     port = getattr(card.backing, "port", None)
     if port is not None:
         return str(port.portgroupKey)
+    opaque = getattr(card.backing, "opaqueNetworkId", None)
+    if opaque is not None:
+        return str(opaque)
     network = getattr(card.backing, "network", None)
     return None if network is None else str(network._moId)

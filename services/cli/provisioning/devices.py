@@ -121,6 +121,10 @@ def _backing(nic: PlacedNic) -> Any:
         )
     if backing.type == "VirtualEthernetCardNetworkBackingInfo":
         return card.NetworkBackingInfo(deviceName=backing.device_name, network=_vim.Network(backing.network))
+    if backing.type == "VirtualEthernetCardOpaqueNetworkBackingInfo":
+        return card.OpaqueNetworkBackingInfo(
+            opaqueNetworkId=backing.opaque_network_id, opaqueNetworkType=backing.opaque_network_type
+        )
     return card.DistributedVirtualPortBackingInfo(port=_port(backing))
 
 

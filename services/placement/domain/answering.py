@@ -45,6 +45,7 @@ def placed(
     addresses: Sequence[Sequence[str]],
     *,
     token: int,
+    name_was_free: bool = True,
     now: datetime,
     vcenter: VcenterFacts,
     limit: int | None = None,
@@ -76,6 +77,8 @@ def placed(
         expires_at=now + timedelta(seconds=request.lease_seconds),
         token=token,
         annotation=annotation(reservation),
+        name_was_free=name_was_free,
+        groups=request.groups,
         explanation=rulings([*granted(request, choice, addresses), *choice.findings], limit),
         alternates=tuple(
             Alternate(
@@ -170,6 +173,7 @@ def _wire(wire: WireFacts) -> PlacedWire:
         switch_uuid=wire.switch_uuid,
         portgroup_key=wire.portgroup_key,
         binding=wire.binding,
+        foreign=wire.foreign,
     )
 
 

@@ -70,6 +70,7 @@ def wire_facts(event: PortgroupChanged, *, retired: bool = False) -> WireFacts:
         portgroup_key=event.key,
         binding=event.binding,
         ports=_port_limit(event),
+        foreign=event.foreign,
         order=(event.epoch, event.sequence),
     )
 

@@ -55,11 +55,21 @@ def wire_rule(subnet: SubnetFacts, wire: WireFacts | None, role: Role, *, explic
         return "retired", "its port group is gone from the vCenter"
     if wire.uplink:
         return "uplink_portgroup", "it carries the switch's uplinks"
-    if wire.kind == "opaque":
-        return "kind", "an opaque network cannot be described to a provisioning system yet"
+    missing = _not_told(wire)
+    if missing is not None:
+        return "backing", f"its vCenter does not tell {missing}, which a NIC is connected by"
     if isinstance(wire.vlan, VlanTrunk) and not explicit:
         return "trunk", "it is a trunk, and used only when a request names it"
     return _vlan_rule(subnet, wire)
+
+
+def _not_told(wire: WireFacts) -> str | None:
+    """What a NIC's device would need to be backed by the port group, and no fact tells."""
+    if wire.kind == "opaque" and (wire.foreign is None or wire.foreign.type is None):
+        return "the id and type of the opaque network"
+    if wire.kind == "distributed" and not (wire.switch_uuid and wire.portgroup_key):
+        return "its key and its switch's UUID"
+    return None
 
 
 def _vlan_rule(subnet: SubnetFacts, wire: WireFacts) -> Broken | None:

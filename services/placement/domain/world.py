@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.placement.domain.policy import Policy
 from services.placement.domain.ranking import Ranking
-from shared.events.inventory import Vlan
+from shared.events.inventory import ForeignNetwork, Vlan
 from shared.events.subnet import Route
 from shared.model.addresses import IPNetwork
 
@@ -114,6 +114,8 @@ class WireFacts:
     binding: Literal["early", "late", "ephemeral"] | None = None
     ports: int | None = None
     """How many devices may be connected; None: as many as anybody likes."""
+    foreign: ForeignNetwork | None = None
+    """Of an opaque network: what it is called where it is kept."""
     order: tuple[int, int] = (0, 0)
     """Of the fact this was taken from."""
 

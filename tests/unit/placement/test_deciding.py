@@ -172,7 +172,8 @@ def test_a_dead_default_wire_gives_way_to_a_live_additional_one() -> None:
     [
         ({"retired": True}, "retired"),
         ({"uplink": True}, "uplink_portgroup"),
-        ({"kind": "opaque"}, "kind"),
+        ({"kind": "opaque"}, "backing"),
+        ({"portgroup_key": None}, "backing"),
         ({"vlan": VlanTrunk(ranges=((0, 4094),))}, "trunk"),
     ],
 )

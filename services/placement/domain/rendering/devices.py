@@ -6,7 +6,7 @@ from shared.events.placement import Backing, PlacedWire
 
 
 def backing(wire: PlacedWire) -> Backing | None:
-    """The backing of a card on this port group; None where what it takes is not known (opaque networks)."""
+    """The backing of a card on this port group; None where the port group does not say what it takes."""
     if wire.kind == "standard":
         return Backing(
             type="VirtualEthernetCardNetworkBackingInfo", device_name=wire.name, network=wire.network
@@ -16,5 +16,11 @@ def backing(wire: PlacedWire) -> Backing | None:
             type="VirtualEthernetCardDistributedVirtualPortBackingInfo",
             switch_uuid=wire.switch_uuid,
             portgroup_key=wire.portgroup_key,
+        )
+    if wire.kind == "opaque" and wire.foreign is not None and wire.foreign.type is not None:
+        return Backing(
+            type="VirtualEthernetCardOpaqueNetworkBackingInfo",
+            opaque_network_id=wire.foreign.id,
+            opaque_network_type=wire.foreign.type,
         )
     return None
