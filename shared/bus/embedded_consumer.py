@@ -114,6 +114,9 @@ class EmbeddedConsumer:
                     await self._news_or_settled(news, left)
         return [self._hand_out() for _ in range(min(limit, len(self._fetched)))]
 
+    async def allow(self, prefetch: int) -> None:
+        self._prefetch = prefetch
+
     async def ack(self, upto: Delivery) -> None:
         tags = self._handed_out.settle_upto(upto.tag)
         if not tags:

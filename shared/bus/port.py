@@ -122,6 +122,10 @@ class Consumer(Protocol):
         """
         ...
 
+    async def allow(self, prefetch: int) -> None:
+        """Hold up to so many unsettled deliveries from now on; those in hand stay. Raises `BusLost`."""
+        ...
+
     async def ack(self, upto: Delivery) -> None:
         """Acknowledge all unsettled deliveries up to and including `upto`, with one acknowledgement."""
         ...

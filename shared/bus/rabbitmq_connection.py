@@ -7,11 +7,13 @@ the first offset and on a queue hides that unacknowledged deliveries went to som
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import AbstractConnection as UnderlayConnection
 from aiormq.exceptions import (
     AMQPConnectionError,
     AMQPError,
@@ -129,6 +131,13 @@ class Link:
             await channel.initialize(timeout=CONNECT_TIMEOUT)
             return channel
 
+    async def transport(self) -> UnderlayConnection:
+        """The open connection as the library's lower half has it."""
+        connection = await self.connection()
+        if connection.transport is None:
+            raise BusLost("the connection to the broker was lost")
+        return connection.transport.connection
+
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[AbstractChannel]:
         """A channel of its own for a few calls: a refused call closes it, and nobody else shall suffer."""
@@ -153,7 +162,16 @@ def _is_open(connection: AbstractConnection | None) -> bool:
     return connection is not None and not connection.is_closed and connection.connected.is_set()
 
 
-async def close_channel(channel: AbstractChannel) -> None:
+class Closable(Protocol):
+    """A channel of either half of the library."""
+
+    @property
+    def is_closed(self) -> bool: ...
+
+    def close(self) -> Awaitable[None]: ...
+
+
+async def close_channel(channel: Closable) -> None:
     """Close a channel, also when the caller is being cancelled. What is unacknowledged on it goes back."""
     if channel.is_closed:
         return
@@ -161,7 +179,7 @@ async def close_channel(channel: AbstractChannel) -> None:
     await asyncio.shield(closing)
 
 
-async def _close(channel: AbstractChannel) -> None:
+async def _close(channel: Closable) -> None:
     with suppress(BusLost, TimeoutError):
         async with broker_errors("closing a channel"), asyncio.timeout(CLOSE_TIMEOUT):
             await channel.close()

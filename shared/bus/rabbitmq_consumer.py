@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as UnderlayChannel
 from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from shared.bus.port import BusLost, Delivery
@@ -27,12 +28,32 @@ MAX_PREFETCH = 65_535
 class Inbox:
     """What the broker pushed to one consumer on one channel, in its order, until channel or consumer end."""
 
-    def __init__(self, channel: AbstractChannel, underlay: UnderlayChannel) -> None:
+    def __init__(
+        self, channel: AbstractChannel, underlay: UnderlayChannel, queue: str, arguments: FieldTable | None
+    ) -> None:
         self.channel = channel
         self.underlay = underlay
+        self._queue = queue
+        self._arguments = arguments
+        self._tag: str | None = None
         self._arrived: deque[DeliveredMessage] = deque()
         self._news = asyncio.Event()
         self._lost: str | None = None
+
+    async def allow(self, prefetch: int) -> None:
+        """Consume with at most so many unacknowledged. What is in hand stays, and can be acknowledged."""
+        self.check()
+        async with broker_errors(f"consuming from {self._queue}"):
+            if (tag := self._tag) is not None:
+                # Forgotten first: the broker's answer looks like the end of the consumer.
+                self._tag = None
+                await self.underlay.basic_cancel(tag)
+            await self.channel.set_qos(prefetch_count=max(1, min(prefetch, MAX_PREFETCH)))
+            consuming = await self.underlay.basic_consume(
+                self._queue, self.on_message, arguments=self._arguments
+            )
+            self._tag = consuming.consumer_tag
+        self.check()
 
     async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[DeliveredMessage]:
         """As `Consumer.batch`, raw."""
@@ -75,8 +96,10 @@ class Inbox:
         """The channel or its connection ended."""
         self._end(f"the consumer's channel closed: {error or 'it was told to'}")
 
-    def on_cancelled(self, _frame: object) -> None:
-        """The broker took the consumer away."""
+    def on_cancelled(self, frame: object) -> None:
+        """The broker took the consumer away, or confirms that we wanted it away."""
+        if isinstance(frame, Basic.CancelOk) and self._tag is None:
+            return
         self._end("the broker cancelled the consumer; its queue was deleted or moved")
 
     def _end(self, reason: str) -> None:
@@ -98,11 +121,10 @@ async def open_inbox(
     try:
         async with broker_errors(f"consuming from {queue}"):
             underlay = await channel.get_underlay_channel()
-            inbox = Inbox(channel, underlay)
+            inbox = Inbox(channel, underlay, queue, arguments)
             channel.close_callbacks.add(inbox.on_closed)
             underlay.on_consumer_cancel_callbacks.add(inbox.on_cancelled)
-            await channel.set_qos(prefetch_count=max(1, min(prefetch, MAX_PREFETCH)))
-            await underlay.basic_consume(queue, inbox.on_message, arguments=arguments)
+        await inbox.allow(prefetch)
         yield inbox
     finally:
         await close_channel(channel)
@@ -122,6 +144,9 @@ class RabbitConsumer:
 
     async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[Delivery]:
         return [self._hand_out(delivered) for delivered in await self._inbox.batch(limit, linger)]
+
+    async def allow(self, prefetch: int) -> None:
+        await self._inbox.allow(prefetch)
 
     async def ack(self, upto: Delivery) -> None:
         tags = self._unsettled.settle_upto(upto.tag)

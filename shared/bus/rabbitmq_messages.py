@@ -25,6 +25,13 @@ SUBJECT_HEADER = "cloudEvents_subject"
 MILLISECONDS_HEADER = "timestamp_in_ms"
 """When it was published. AMQP's own property knows seconds only; RabbitMQ itself uses this name for it."""
 
+SHORT_BYTES = 255
+"""How long a property may be in AMQP. A correlation that a requester made up may be longer."""
+
+DIRECT_REPLY = "amq.rabbitmq.reply-to."
+"""Pseudo queues of requesters that use RabbitMQ's direct reply-to. The broker returns mandatory messages to
+them as unroutable although it delivers them, so these alone are published without."""
+
 OFFSET_HEADER = "x-stream-offset"
 RETURNS_HEADER = "x-delivery-count"
 
@@ -47,19 +54,35 @@ _OF_THE_BROKER = frozenset(
 
 def properties_of(message: Message, now: datetime) -> Basic.Properties:
     """Properties of a persistent message published `now`."""
-    headers: FieldTable = {**message.headers, MILLISECONDS_HEADER: int(now.timestamp() * 1000)}
+    headers: FieldTable = {**message.headers, MILLISECONDS_HEADER: milliseconds(now)}
     if message.subject:
         headers[SUBJECT_HEADER] = message.subject
     return Basic.Properties(
         content_type=message.content_type,
         headers=headers,
         delivery_mode=2,
-        correlation_id=message.correlation_id,
-        reply_to=message.reply_to,
-        message_id=message.message_id,
+        correlation_id=cut_short(message.correlation_id or "") or None,
+        reply_to=cut_short(message.reply_to or "") or None,
+        message_id=cut_short(message.message_id),
         timestamp=now,
-        message_type=message.type or None,
+        message_type=cut_short(message.type) or None,
     )
+
+
+def is_mandatory(exchange: str, routing_key: str) -> bool:
+    """Whether to publish so that the broker tells of a message that no queue takes."""
+    return bool(exchange) or not routing_key.startswith(DIRECT_REPLY)
+
+
+def milliseconds(now: datetime) -> int:
+    """Since 1970, as `MILLISECONDS_HEADER` has it."""
+    return int(now.timestamp() * 1000)
+
+
+def cut_short(text: str) -> str:
+    """As much of a text as a property can hold: the body of an event has all of it."""
+    raw = text.encode()
+    return text if len(raw) <= SHORT_BYTES else raw[:SHORT_BYTES].decode(errors="ignore")
 
 
 def headers_of(delivered: DeliveredMessage) -> FieldTable:

@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 
-from aio_pika.abc import AbstractChannel
-from aiormq.abc import AbstractChannel as UnderlayChannel
+import structlog
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
-from pamqp.commands import Basic
 
 from shared.bus.port import BusLost, Message, PublishFailed, Unroutable
+from shared.bus.rabbitmq_channel import library_fits, open_window_channel
 from shared.bus.rabbitmq_connection import (
+    CONNECT_TIMEOUT,
     LIBRARY_ERRORS,
+    Closable,
     Link,
     broker_errors,
     close_channel,
     in_our_words,
     is_unknown,
 )
-from shared.bus.rabbitmq_messages import properties_of
+from shared.bus.rabbitmq_one_by_one import PlainChannel
 from shared.bus.redaction import without_secrets
 
-CHUNK = 250
-CHUNKS_UNDER_WAY = 2
-"""Two chunks of 250 keep at most 500 messages unconfirmed, and the broker busy while one is awaited."""
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+Confirmed = asyncio.Future[tuple[int, ...]]
+"""Ends when a window is settled, with the places of the messages that the broker refused."""
+
+WINDOW = 250
+WINDOW_BYTES = 1 << 20
+WINDOWS_UNDER_WAY = 2
+"""Two windows of 250 keep at most 500 messages unconfirmed, and the broker busy while one is awaited."""
 
 CONFIRM_SECONDS = 60.0
 """A broker out of memory or disk holds confirms back without end. After this it is told to the caller."""
 
-DIRECT_REPLY = "amq.rabbitmq.reply-to."
-"""Pseudo queues of requesters that use RabbitMQ's direct reply-to. The broker returns mandatory messages to
-them as unroutable although it delivers them, so to these alone we publish without."""
+Outcomes = dict[int, BaseException]
+"""What went wrong, by the index of the message."""
+
+
+class Publishing(Closable, Protocol):
+    """A channel that publishes windows, see `WindowChannel`."""
+
+    async def publish_window(
+        self, exchange: str, messages: Sequence[Message], now: datetime
+    ) -> Confirmed: ...
 
 
 class RabbitPublisher:
@@ -44,7 +59,7 @@ class RabbitPublisher:
         """`queues` names those that must be there before anything is published."""
         self._link = link
         self._queues = queues
-        self._channel: AbstractChannel | None = None
+        self._channel: Publishing | None = None
         self._opening = asyncio.Lock()
         self._returned: list[set[str]] = []
 
@@ -64,55 +79,50 @@ class RabbitPublisher:
             self._returned = [keys for keys in self._returned if keys is not returned]
         _judge(exchange, messages, outcomes, returned)
 
-    async def _publish(self, exchange: str, messages: Sequence[Message]) -> list[BaseException | None]:
-        outcomes: list[BaseException | None] = []
-        under_way: deque[asyncio.Future[list[BaseException | None]]] = deque()
+    async def _publish(self, exchange: str, messages: Sequence[Message]) -> Outcomes:
         try:
             channel = await self._open()
-            async with broker_errors("publishing"):
-                underlay = await channel.get_underlay_channel()
-            for start in range(0, len(messages), CHUNK):
-                if len(under_way) == CHUNKS_UNDER_WAY:
-                    outcomes += await self._confirmed(under_way.popleft())
-                    if any(isinstance(outcome, BusLost) for outcome in outcomes[-CHUNK:]):
-                        break
-                chunk = messages[start : start + CHUNK]
-                now = datetime.now(UTC)
-                under_way.append(
-                    asyncio.gather(*(_publish_one(underlay, exchange, message, now) for message in chunk))
-                )
-            while under_way:
-                outcomes += await self._confirmed(under_way.popleft())
         except BusLost as error:
-            outcomes.append(error)
-        finally:
-            for left in under_way:
-                left.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
-        lost = next((outcome for outcome in outcomes if isinstance(outcome, BusLost)), BusLost("cut short"))
-        return outcomes + [lost] * (len(messages) - len(outcomes))
+            return dict.fromkeys(range(len(messages)), error)
+        windows = _Windows(lambda part: channel.publish_window(exchange, part, datetime.now(UTC)), self)
+        return await windows.publish(messages)
 
-    async def _confirmed(
-        self, chunk: asyncio.Future[list[BaseException | None]]
-    ) -> list[BaseException | None]:
+    async def patiently(self, work: Awaitable[T]) -> T:
+        """The result of what waits for the broker, with errors in our words.
+
+        Raises `BusLost`; and what the library raises for an exchange that is not there, for `_judge` to read.
+        """
+        patience = asyncio.timeout(CONFIRM_SECONDS)
         try:
-            async with asyncio.timeout(CONFIRM_SECONDS):
-                return await chunk
-        except TimeoutError:
-            # Confirms that come later must not be taken for those of later messages.
-            await self.close()
-            raise BusLost(
-                f"the broker did not confirm within {CONFIRM_SECONDS:g} s; it may be out of memory or disk"
-            ) from None
+            async with patience:
+                return await work
+        except ChannelNotFoundEntity:
+            raise
+        except LIBRARY_ERRORS as error:
+            if not patience.expired():
+                raise in_our_words("publishing", error) from error
+        # Confirms that come later must not be taken for those of later messages.
+        await self.close()
+        raise BusLost(
+            f"the broker did not confirm within {CONFIRM_SECONDS:g} s; it may be out of memory or disk"
+        )
 
-    async def _open(self) -> AbstractChannel:
+    async def _open(self) -> Publishing:
         async with self._opening:
             if self._channel is None or self._channel.is_closed:
                 await self._check_queues()
-                self._channel = await self._link.open_channel(confirms=True)
-                underlay = await self._channel.get_underlay_channel()
-                underlay.on_return_callbacks.add(self._on_return)
+                self._channel = await self._open_channel()
             return self._channel
+
+    async def _open_channel(self) -> Publishing:
+        if library_fits():
+            transport = await self._link.transport()
+            async with broker_errors("opening a channel"), asyncio.timeout(CONNECT_TIMEOUT):
+                return await open_window_channel(transport, self._on_return)
+        log.warning("publishing one by one: this version of aiormq is not known")
+        plain = PlainChannel(await self._link.open_channel(confirms=True))
+        await plain.listen(self._on_return)
+        return plain
 
     async def _check_queues(self) -> None:
         """Raises `BusLost` while the broker, just started, has not found all queues again.
@@ -132,8 +142,8 @@ class RabbitPublisher:
                         await channel.reopen()
 
     def _on_return(self, message: DeliveredMessage) -> None:
-        # By routing key, not by message id: the library finds the publish by its id, and gets it wrong when
-        # the same id is under way twice, as it is when a publish is tried again.
+        # By routing key, not by message id: the same id may be under way twice, as it is when a publish is
+        # tried again.
         for keys in self._returned:
             keys.add(message.routing_key or "")
 
@@ -144,41 +154,77 @@ class RabbitPublisher:
             await close_channel(channel)
 
 
-async def _publish_one(
-    underlay: UnderlayChannel, exchange: str, message: Message, now: datetime
-) -> BaseException | None:
-    try:
-        confirmation = await underlay.basic_publish(
-            message.body,
-            exchange=exchange,
-            routing_key=message.routing_key,
-            properties=properties_of(message, now),
-            mandatory=bool(exchange) or not message.routing_key.startswith(DIRECT_REPLY),
-        )
-    except ChannelNotFoundEntity as error:
-        return error
-    except LIBRARY_ERRORS as error:
-        ours = in_our_words("publishing", error)
-        if isinstance(ours, BusLost):
-            return ours
-        raise ours from error
-    return BusLost("the broker rejected the message") if isinstance(confirmation, Basic.Nack) else None
+class _Windows:
+    """One call of `publish`: windows under way, and what went wrong."""
+
+    def __init__(
+        self, write: Callable[[Sequence[Message]], Awaitable[Confirmed]], publisher: RabbitPublisher
+    ) -> None:
+        self._write = write
+        self._publisher = publisher
+        self._under_way: deque[tuple[range, Confirmed]] = deque()
+        self._outcomes: Outcomes = {}
+
+    async def publish(self, messages: Sequence[Message]) -> Outcomes:
+        sent = 0
+        try:
+            for window in _cut(messages):
+                if len(self._under_way) == WINDOWS_UNDER_WAY:
+                    await self._settle_oldest()
+                if self._outcomes:
+                    break
+                await self._send(window, messages[window.start : window.stop])
+                sent = window.stop
+            while self._under_way:
+                await self._settle_oldest()
+        finally:
+            for _, left in self._under_way:
+                left.cancel()
+        if sent < len(messages):
+            last = self._outcomes[max(self._outcomes)]
+            self._outcomes |= dict.fromkeys(range(sent, len(messages)), last)
+        return self._outcomes
+
+    async def _send(self, window: range, part: Sequence[Message]) -> None:
+        try:
+            confirmed = await self._publisher.patiently(self._write(part))
+        except (BusLost, ChannelNotFoundEntity) as error:
+            self._outcomes.update(dict.fromkeys(window, error))
+        else:
+            self._under_way.append((window, confirmed))
+
+    async def _settle_oldest(self) -> None:
+        window, confirmed = self._under_way.popleft()
+        try:
+            refused = await self._publisher.patiently(confirmed)
+        except (BusLost, ChannelNotFoundEntity) as error:
+            self._outcomes.update(dict.fromkeys(window, error))
+        else:
+            for place in refused:
+                self._outcomes[window[place]] = BusLost("the broker rejected the message")
 
 
-def _judge(
-    exchange: str,
-    messages: Sequence[Message],
-    outcomes: Sequence[BaseException | None],
-    returned: set[str],
-) -> None:
-    missing = [
-        index
-        for index, outcome in enumerate(outcomes)
-        if isinstance(outcome, ChannelNotFoundEntity) and f"'{exchange}'" in str(outcome)
-    ]
-    unroutable = {index for index, message in enumerate(messages) if message.routing_key in returned}
-    unroutable.update(missing)
-    failed = [index for index, outcome in enumerate(outcomes) if outcome and index not in unroutable]
+def _cut(messages: Sequence[Message]) -> Iterator[range]:
+    """Parts of `messages` to be written in one go: no more than a number, nor, of several, than a size."""
+    start = size = 0
+    for index, message in enumerate(messages):
+        if index > start and (index - start == WINDOW or size + len(message.body) > WINDOW_BYTES):
+            yield range(start, index)
+            start, size = index, 0
+        size += len(message.body)
+    yield range(start, len(messages))
+
+
+def _judge(exchange: str, messages: Sequence[Message], outcomes: Outcomes, returned: set[str]) -> None:
+    missing = (
+        isinstance(outcome, ChannelNotFoundEntity) and f"'{exchange}'" in str(outcome)
+        for outcome in outcomes.values()
+    )
+    # Without the exchange the channel is closed as well, and what else failed did so for that reason.
+    unroutable = set(outcomes) if any(missing) else set()
+    if returned:
+        unroutable.update(index for index, each in enumerate(messages) if each.routing_key in returned)
+    failed = sorted(set(outcomes) - unroutable)
     if failed:
         raise PublishFailed(failed, without_secrets(outcomes[failed[0]]))
     if unroutable:
