@@ -28,7 +28,7 @@ from services.placement.domain.world import (
     World,
 )
 from services.placement.domain.world import Peer as WhichPeer
-from shared.events.inventory import VlanId, VlanTrunk
+from shared.events.inventory import ForeignNetwork, VlanId, VlanTrunk
 from shared.events.placement import NicRequest, Peer, VmCreateRequested, Where
 from tests.unit.placement.worlds import (
     DOWN,
@@ -48,6 +48,7 @@ from tests.unit.placement.worlds import (
 Item = TypeVar("Item")
 POLICY = Policy(cpu_overcommit=2.0, memory_overcommit=1.0)
 VCENTERS = (VCENTER, OTHER_VCENTER)
+SEGMENT = ForeignNetwork(id="5f2c", type="nsx.LogicalSwitch")
 ROLES: tuple[Role, ...] = ("default", "pinned", "detected", "denied")
 
 
@@ -86,6 +87,7 @@ def some_wire(number: int, dice: Dice) -> WireFacts:
         ports=dice.pick(None, 0, 1, 2),
         uplink=dice.pick(False, True),
         kind=dice.pick("distributed", "opaque"),
+        foreign=dice.choice([None, SEGMENT]),
         vlan=dice.pick(None, VlanTrunk(ranges=((1, 9),))),
     )
 
@@ -227,7 +229,7 @@ def connectable(nic: NicRequest, option: Option, machine: HostFacts) -> bool:
         nic.wire in {None, pg.name, pg.network}
         and families == ([4, 6] if nic.family == "dual" else families[:1])
         and all(usable(nic, net, pg) for net in option.subnets)
-        and not (pg.retired or pg.uplink or pg.kind == "opaque")
+        and not (pg.retired or pg.uplink or (pg.kind == "opaque" and pg.foreign is None))
         and (nic.wire is not None or not isinstance(pg.vlan, VlanTrunk))
         and pg.vcenter == machine.key.vcenter
         and machine.key.moid in pg.hosts

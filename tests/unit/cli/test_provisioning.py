@@ -14,6 +14,7 @@ from services.cli.provisioning.devices import added_disks, added_nics, removed_n
 from services.cli.provisioning.json_notation import from_json
 from services.cli.provisioning.places import Datastore, Place
 from services.placement.domain.rendering import rendered
+from shared.events.inventory import ForeignNetwork
 from shared.events.placement import Disk
 from shared.runtime.errors import PermanentError
 from tests.unit.placement.rendering.answers import STORAGE, WEB, placed
@@ -69,6 +70,21 @@ def test_nics_are_as_answered() -> None:
     assert not connected_as_answered([second, first], answer.nics)
     assert not connected_as_answered([first], answer.nics)
     assert [change.operation for change in removed_nics([first, _device.VirtualDisk()])] == ["remove"]
+
+
+def test_a_nic_on_an_opaque_network_has_its_id_and_type() -> None:
+    """NSX's segments have no port group: pyVmomi's types take the id and type of the segment."""
+    segment = ForeignNetwork(id="5f2c", type="nsx.LogicalSwitch")
+    nic = placed(WEB).nics[0]
+    wire = nic.wire.model_copy(update={"kind": "opaque", "network": "network-o7", "foreign": segment})
+    answer = rendered(placed(WEB).model_copy(update={"nics": (nic.model_copy(update={"wire": wire}),)}))
+    [change] = added_nics(answer.nics)
+    backing = change.device.backing
+    assert type(backing) is _device.VirtualEthernetCard.OpaqueNetworkBackingInfo
+    assert (backing.opaqueNetworkId, backing.opaqueNetworkType) == ("5f2c", "nsx.LogicalSwitch")
+    assert connected_as_answered([change.device], answer.nics)
+    backing.opaqueNetworkId = "another"
+    assert not connected_as_answered([change.device], answer.nics)
 
 
 def test_a_nic_that_nobody_can_connect_is_named() -> None:

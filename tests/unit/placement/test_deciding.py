@@ -11,7 +11,7 @@ from services.placement.domain.deciding import Choice, Refusal, decide
 from services.placement.domain.policy import Policy
 from services.placement.domain.targets import Exclusion
 from services.placement.domain.world import HostKey, Load, World
-from shared.events.inventory import VlanTrunk
+from shared.events.inventory import ForeignNetwork, VlanTrunk
 from shared.events.placement import NicRequest, VmCreateRequested, Where
 from tests.unit.placement.worlds import (
     DOWN,
@@ -181,6 +181,16 @@ def test_wires_that_no_nic_is_put_on(values: dict[str, object], rule: str) -> No
     pg = wire(1, [1], **values)  # type: ignore[arg-type]
     verdict = refuse(request(), world([host(1)], [pg], [subnet(1, pg)]))
     assert rules(verdict, "wire") == {"pg-1": rule}
+
+
+def test_an_opaque_network_is_used_once_its_id_and_type_are_known() -> None:
+    segment = ForeignNetwork(id="5f2c", type="nsx.LogicalSwitch")
+    told = wire(1, [1], kind="opaque", switch_uuid=None, portgroup_key=None, foreign=segment)
+    assert choose(request(), world([host(1)], [told], [subnet(1, told)])).options[0].wire == told
+    untold = wire(1, [1], kind="opaque", foreign=ForeignNetwork(id="5f2c"))
+    refusal = refuse(request(), world([host(1)], [untold], [subnet(1, untold)]))
+    assert rules(refusal, "wire") == {"pg-1": "backing"}
+    assert "the id and type of the opaque network" in str(refusal.findings)
 
 
 def test_a_trunk_is_used_when_it_is_named() -> None:
