@@ -38,6 +38,18 @@ def start_of(begin: str | None, since: str | None, now: datetime) -> LogStart:
     raise ValueError(f"{begin!r} is no place in the log; give first, last, next or an offset")
 
 
+def events_a_second(text: str) -> float:
+    """A rate: "50" or "50/s". Raises ValueError."""
+    number = text.strip().lower().removesuffix("/s").strip()
+    try:
+        rate = float(number)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise ValueError(f"{text!r} is no rate; write it like 50 or 50/s")
+    return rate
+
+
 def point_in_time(text: str, now: datetime) -> datetime:
     """The time that `text` means: "10m" before now (s, m, h, d; "1h 30m" adds up), or ISO 8601.
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from shared.events import address, commands, guest, inventory, nic, placement, subnet, vcenter, wire
+from shared.events import (
+    address,
+    commands,
+    guest,
+    inventory,
+    nic,
+    operations,
+    placement,
+    subnet,
+    vcenter,
+    wire,
+)
 from shared.events.base import Event
 
 EVENTS: tuple[type[Event], ...] = (
@@ -62,6 +73,10 @@ EVENTS: tuple[type[Event], ...] = (
     commands.VcenterResume,
     commands.VcenterReleaseBrake,
     commands.CommandReplied,
+    operations.ReplayStarted,
+    operations.ReplayEnded,
+    operations.DeadLetterRetried,
+    operations.DeadLetterDropped,
 )
 
 REGISTRY = MappingProxyType({(model.TYPE, model.VERSION): model for model in EVENTS})

@@ -12,6 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.text import Text
 
+from services.cli.commands import replay
 from services.cli.filters import (
     AddressOption,
     Filters,
@@ -53,6 +54,11 @@ _STYLES = {
     "confirmed": "green",
     "placed": "green",
 }
+
+
+app.command()(replay.replay)
+app.command()(replay.play)
+app.command()(replay.replays)
 
 
 @app.command()

@@ -206,6 +206,25 @@ _COMMANDS = {
     ),
 }
 
+_OPERATIONS = {
+    "replay.started": Guidance(
+        "An operator plays events again, into one queue or a file; a resumed replay says so anew.",
+        "Keep it where you keep who did what. Its messages carry `replayed` and reach that queue alone.",
+    ),
+    "replay.ended": Guidance(
+        "It came to its end, was paused by its operator, or failed and says at what.",
+        "`next` is where it would go on: `patchbay events replay --resume`.",
+    ),
+    "dead_letter.retried": Guidance(
+        "An operator repaired what was in the message's way, and sent it back to its queue.",
+        "Keep it where you keep who did what. The message has its own id as before.",
+    ),
+    "dead_letter.dropped": Guidance(
+        "An operator decided that nobody will handle the message; `note` says why.",
+        "Keep it where you keep who did what. If it was published on the exchange, the log has it still.",
+    ),
+}
+
 GUIDANCE: Mapping[str, Guidance] = MappingProxyType(
-    _VCENTER | _INVENTORY | _WIRES | _RECORDS | _PLACEMENT | _COMMANDS
+    _VCENTER | _INVENTORY | _WIRES | _RECORDS | _PLACEMENT | _COMMANDS | _OPERATIONS
 )
