@@ -51,11 +51,11 @@ CommandsOption = Annotated[
     bool,
     typer.Option(
         "--with-commands",
-    bool, typer.Option("--dry-run", help="Only show how many, their span and types, and a sample.")
+        help="Into queues, commands and create-VM requests too. A service that gets one does it again.",
     ),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Only show how many, from when to when, which types, and a sample.")
+    bool, typer.Option("--dry-run", help="Only show how many, their span and types, and a sample.")
 ]
 AcceptLossOption = Annotated[
     bool, typer.Option("--accept-loss", help="With --resume: go on although the log has lost what was next.")
