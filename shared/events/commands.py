@@ -52,6 +52,9 @@ class SubnetCreate(AllocatorCommand):
         return f"subnet/{self.name}"
 
 
+Clearable = Literal["ranges", "gateway", "dns", "domain", "ntp", "mtu", "vlan", "routes", "labels"]
+
+
 class SubnetUpdate(AllocatorCommand):
     """Change fields of a subnet; what is not set stays."""
 
@@ -60,17 +63,22 @@ class SubnetUpdate(AllocatorCommand):
     """Id, or name in `scope`."""
     scope: str = "default"
     name: str | None = None
+    prefix: PrefixText | None = None
+    """A larger one that contains the old, or a smaller one that contains all that is in use."""
     ranges: tuple[AddressRange, ...] | None = None
     gateway: AddressText | None = None
     dns: tuple[AddressText, ...] | None = None
     domain: str | None = None
     ntp: tuple[str, ...] | None = None
     mtu: Annotated[int, Field(ge=68, le=65535)] | None = None
+    vlan: Annotated[int, Field(ge=1, le=4094)] | None = None
     routes: tuple[Route, ...] | None = None
     auto_allocate: bool | None = None
     allocation_order: AllocationOrder | None = None
     cooldown_seconds: Annotated[int, Field(ge=0)] | None = None
     labels: dict[str, str] | None = None
+    clear: tuple[Clearable, ...] = ()
+    """Fields that are to be empty; of `ranges`: to be all that can be allocated."""
 
     def subject_of(self) -> str:
         return f"subnet/{self.subnet}"

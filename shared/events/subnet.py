@@ -55,6 +55,8 @@ class SubnetFacts(Part):
 
 class _AboutSubnet(Event):
     subnet: SubnetFacts
+    by: str = "unknown"
+    """Who decided it."""
 
     def subject_of(self) -> str:
         return f"subnet/{self.subnet.id}"
@@ -118,11 +120,31 @@ class SubnetWireAttached(_SubnetOnWire):
 
     TYPE: ClassVar[str] = "subnet.wire.attached"
     how: Literal["detected", "pinned"]
+    since: Timestamp | None = None
+    """From when on: when the evidence became enough, or the operator said so."""
+    before: Literal["detected", "pinned", "denied"] | None = None
+    """What the wire was to the subnet until then."""
+    by: str | None = None
+    """The operator who pinned it."""
     evidence: tuple[Evidence, ...] = ()
 
 
 class SubnetWireDetached(_SubnetOnWire):
-    """A further wire may no longer use the subnet."""
+    """A further wire may no longer use the subnet, or an operator's word on it changed.
+
+    `denied`: an operator ruled it out, whether it was in use or not. `unpinned`, `undenied`: an operator took
+    a pin or a denial back, and evidence decides again. `evidence_ended`: nobody has been seen on it with an
+    address of the subnet for so long, or what was heard later shows that nobody ever was. `rebound`: another
+    wire stands in for it.
+    """
 
     TYPE: ClassVar[str] = "subnet.wire.detached"
-    how: Literal["evidence_ended", "denied", "unpinned"]
+    how: Literal["evidence_ended", "denied", "unpinned", "undenied", "rebound"]
+    since: Timestamp | None = None
+    """From when on."""
+    before: Literal["detected", "pinned", "denied"] | None = None
+    """What the wire was to the subnet until then."""
+    by: str | None = None
+    """The operator who decided."""
+    evidence: tuple[Evidence, ...] = ()
+    """Who was seen last, where the evidence ended."""

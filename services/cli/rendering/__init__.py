@@ -2,3 +2,7 @@
 
 In: rows of the services' query modules, and events. Out: rich tables, lines and bars. Owns no state.
 """
+
+from services.cli.rendering import sentences, subnet_sentences
+
+__all__ = ["sentences", "subnet_sentences"]
