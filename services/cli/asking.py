@@ -37,6 +37,7 @@ _ADDRESSEES = (
     ("command.subnet.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.wire.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.address.", Addressee("allocator", ALLOCATOR_COMMANDS)),
+    ("command.wire.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.vm.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.reservation.", Addressee("placement", PLACEMENT_REQUESTS)),
     ("vm.create.requested", Addressee("placement", PLACEMENT_REQUESTS)),

@@ -11,6 +11,7 @@ from shared.model.mac import MacAddress
 
 Verdict = Literal[
     "no_subnet_on_wire",
+    "outside_prefix",
     "subnet_on_other_wire",
     "ambiguous",
     "denied",

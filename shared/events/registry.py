@@ -19,6 +19,8 @@ from shared.events import (
     subnet_commands,
     vcenter,
     wire,
+    wire_commands,
+    wire_decisions,
 )
 from shared.events.base import Event
 
@@ -41,6 +43,9 @@ EVENTS: tuple[type[Event], ...] = (
     wire.WireCreated,
     wire.WireRenamed,
     wire.WireRetired,
+    wire_decisions.WireRebindOffered,
+    wire_decisions.WireRebound,
+    wire_decisions.WireMappingChanged,
     subnet.SubnetCreated,
     subnet.SubnetUpdated,
     subnet.SubnetDeleted,
@@ -75,6 +80,9 @@ EVENTS: tuple[type[Event], ...] = (
     commands.SubnetUpdate,
     commands.SubnetDelete,
     commands.SubnetSetWire,
+    wire_commands.SubnetSetWires,
+    wire_commands.WireRebind,
+    wire_commands.WireSetMapping,
     commands.VmFixNics,
     commands.ReservationConfirm,
     commands.ReservationExtend,

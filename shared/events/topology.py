@@ -89,7 +89,10 @@ TOPOLOGY = Topology(
                 "vm.create.expired.#",
             ),
         ),
-        Queue(ALLOCATOR_COMMANDS, bindings=("command.subnet.#", "command.address.#", "command.wire.#", "command.vm.#")),
+        Queue(
+            ALLOCATOR_COMMANDS,
+            bindings=("command.subnet.#", "command.address.#", "command.wire.#", "command.vm.#"),
+        ),
         Queue(
             PLACEMENT_REQUESTS,
             bindings=("vm.create.requested.#", "vm.create.batch.requested.#", "command.reservation.#"),

@@ -25,7 +25,9 @@ class WireFacts(Part):
     switch_name: str | None = None
 
 
-class _AboutWire(Event):
+class AboutWire(Event):
+    """What all events about one wire have."""
+
     wire: WireFacts
 
     def subject_of(self) -> str:
@@ -35,20 +37,20 @@ class _AboutWire(Event):
         return self.wire.vcenter
 
 
-class WireCreated(_AboutWire):
+class WireCreated(AboutWire):
     """A port group appeared, and with it its wire."""
 
     TYPE: ClassVar[str] = "wire.created"
 
 
-class WireRenamed(_AboutWire):
+class WireRenamed(AboutWire):
     """The port group has a new name; everything bound to the wire stays bound."""
 
     TYPE: ClassVar[str] = "wire.renamed"
     before: str
 
 
-class WireRetired(_AboutWire):
+class WireRetired(AboutWire):
     """The port group is gone. Its subnets and their records stay."""
 
     TYPE: ClassVar[str] = "wire.retired"

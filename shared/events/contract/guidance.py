@@ -75,6 +75,18 @@ _WIRES = {
         "The port group was removed.",
         "Stop offering the wire for new VMs; records on it end with their ports.",
     ),
+    "wire.rebind.offered": Guidance(
+        "A port group was made again where one is gone that subnets still name: same switch, name and VLAN.",
+        "Ask somebody to run `patchbay wire rebind`; nothing changed yet.",
+    ),
+    "wire.rebound": Guidance(
+        "`command.wire.rebind` was carried out.",
+        "Use `wire` wherever you used `instead_of`; the subnets and records concerned have events of their own.",
+    ),
+    "wire.mapping.changed": Guidance(
+        "`command.wire.set_mapping` was carried out.",
+        "Expect NIC records and subnets' wires of that vCenter to change; their events follow.",
+    ),
     "subnet.created": Guidance("`command.subnet.create` was carried out.", "Add the subnet by its `id`."),
     "subnet.updated": Guidance(
         "`command.subnet.update` was carried out; `before` is the old state.",
@@ -86,7 +98,8 @@ _WIRES = {
         "Offer the subnet on this wire, too. With `detected` somebody may want to see the evidence.",
     ),
     "subnet.wire.detached": Guidance(
-        "The evidence ended, or an operator said no.", "Stop offering the subnet on this wire."
+        "The evidence ended, or an operator said no, or took a pin or a denial back: see `how`.",
+        "Stop offering the subnet on this wire.",
     ),
 }
 
@@ -173,6 +186,18 @@ _COMMANDS = {
     "command.subnet.set_wire": Guidance(
         "Sent by an operator who knows better than the evidence.",
         f"{_REPLY}; `subnet.wire.attached` or `.detached` goes to all when it changes something.",
+    ),
+    "command.subnet.set_wires": Guidance(
+        "Sent by an operator who knows of several wires at once.",
+        f"{_REPLY}; all or nothing, with a `subnet.wire.attached` or `.detached` for each change.",
+    ),
+    "command.wire.rebind": Guidance(
+        "Sent by an operator after a port group was removed and made again.",
+        f"{_REPLY}; `wire.rebound` tells all, and what it did to subnets and records follows.",
+    ),
+    "command.wire.set_mapping": Guidance(
+        "Sent by an operator who comes from, or leaves, a scheme with one network for each switch and VLAN.",
+        f"{_REPLY}; `wire.mapping.changed` tells all.",
     ),
     "command.vm.fix_nics": Guidance(
         "Sent for VMs without Tools, or whose Tools report too little.",
