@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
+from json.encoder import encode_basestring_ascii
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -17,45 +18,57 @@ from shared.events.envelope import CONTENT_TYPE, event_id, routing_key, schema_u
 _TIME = TypeAdapter(datetime)
 
 
+class _Repeated(NamedTuple):
+    """What all messages of one type and epoch have in common."""
+
+    source: str
+    schema: str
+    routing_key: str
+
+
 class Composer:
     """Makes the messages of one epoch, the same that `shared.events` would make: a test holds it to that."""
 
     def __init__(self, stamp: Stamp) -> None:
         self._stamp = stamp
-        self._starts: dict[str, str] = {}
+        self._vcenter = str(stamp.vcenter)
+        self._repeated: dict[type[Fact], _Repeated] = {}
 
     def message(self, fact: Fact, wording: bytes, *, sequence: int, at: str) -> Message:
         """The message about `fact`, in its `wording`, with a sequence. `at` comes from `time_text`.
 
         Raises `Unreadable` ("oversized") when it is too large for anybody to read.
         """
-        stamp = self._stamp
-        identity = event_id(fact, stamp.vcenter, stamp.epoch, sequence)
+        identity = event_id(fact, self._vcenter, self._stamp.epoch, sequence)
         subject = fact.subject_of()
+        repeated = self._repeated.get(type(fact)) or self._note(fact)
         head = (
-            f'{{"specversion":"1.0","id":"{identity}",{self._start(fact)}"time":{at},'
-            f'"subject":{json.dumps(subject)},"datacontenttype":"application/json",'
-            f'"dataschema":"{schema_urn(fact)}","vcenter":"{stamp.vcenter}","data":'
-            f"{opening(stamp)}{sequence}"
+            f'{{"specversion":"1.0","id":"{identity}",{repeated.source}"time":{at},'
+            f'"subject":{encode_basestring_ascii(subject)},{repeated.schema}{sequence}'
         )
         body = b"%b%b}" % (head.encode(), wording)
         if len(body) > MAX_BODY_BYTES:
             raise Unreadable("oversized", f"{fact.TYPE} {subject}: {len(body)} bytes, limit {MAX_BODY_BYTES}")
         return Message(
             body=body,
-            routing_key=routing_key(fact),
+            routing_key=repeated.routing_key,
             message_id=identity,
             type=fact.TYPE,
             subject=subject,
             content_type=CONTENT_TYPE,
         )
 
-    def _start(self, fact: Fact) -> str:
-        start = self._starts.get(fact.TYPE)
-        if start is None:
-            source = f"/patchbay/collector/{self._stamp.vcenter}"
-            start = self._starts[fact.TYPE] = f'"source":"{source}","type":"{fact.TYPE}",'
-        return start
+    def _note(self, fact: Fact) -> _Repeated:
+        repeated = self._repeated[type(fact)] = _Repeated(
+            source=f'"source":"/patchbay/collector/{self._vcenter}","type":"{fact.TYPE}",',
+            schema=(
+                f'"datacontenttype":"application/json","dataschema":"{schema_urn(fact)}",'
+                f'"vcenter":"{self._vcenter}","data":{opening(self._stamp)}'
+            ),
+            # A vCenter knows nothing of subnets, so none is in the key.
+            routing_key=routing_key(fact),
+        )
+        return repeated
 
 
 def time_text(at: datetime) -> str:
