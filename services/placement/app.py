@@ -53,6 +53,7 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
         for name, work, seconds in (
             ("expiry", handlers.expire, own.expiry_interval_seconds),
             ("verification", handlers.verify, own.verify_interval_seconds),
+            ("policy", handlers.renew_policy, own.policy_interval_seconds),
             ("sampling", handlers.sample, own.sample_interval_seconds / 4),
         ):
             tasks.create_task(repeat(name, work, seconds, stop))

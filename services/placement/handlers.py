@@ -20,6 +20,7 @@ from services.placement.ending import BATCH, expire_due
 from services.placement.invalid import refusal
 from services.placement.loading import WorldLoader
 from services.placement.placing import Ask, Placer
+from services.placement.policy_watch import PolicyWatch
 from services.placement.replying import SOURCE, publish, replied, reply, wrapped
 from services.placement.reservations import Answer, lock_requests, stored
 from services.placement.sampling import sample_use
@@ -63,7 +64,8 @@ class Handlers:
         self._pool = pool
         self._settings = settings
         self._clock = clock
-        policy = settings.policy()
+        self._watch = PolicyWatch(settings)
+        policy = self._watch.policy
         loader = WorldLoader(
             policy,
             count_powered_off=settings.count_powered_off,
@@ -140,6 +142,13 @@ class Handlers:
                 ],
             )
         return len(events)
+
+    async def renew_policy(self) -> int:
+        """Take the policy file over if it changed; whether anything in it did. The next round goes by it."""
+        policy = await self._watch.look()
+        if policy is not None:
+            self._placer.use(policy)
+        return 0 if policy is None else 1
 
     async def sample(self) -> int:
         """Note how full subnets are; how many were noted."""

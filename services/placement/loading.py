@@ -86,6 +86,12 @@ class WorldLoader:
         self._world: World | None = None
         self._loaded_at = 0.0
 
+    def use(self, policy: Policy) -> None:
+        """Label hosts by another policy from the next load on, which is the next view."""
+        self._policy = policy
+        self._hosts = _Cache(sql.HOST_ORDERS, sql.HOSTS, self._host)
+        self.spoil()
+
     def spoil(self) -> None:
         """Let nothing more be decided on the world that is kept: it counts what was not committed."""
         self._loaded_at = float("-inf")

@@ -79,8 +79,13 @@ class Placer:
         """With `everything`, answers name every host that was ruled out."""
         self._loader = loader
         self._policy = policy
+        self._next_policy: Policy | None = None
         self._max_rulings = max_rulings
         self._everything = everything
+
+    def use(self, policy: Policy) -> None:
+        """Decide by another policy from the next round on."""
+        self._next_policy = policy
 
     def spoil(self) -> None:
         """Say that a round was not committed after all."""
@@ -90,6 +95,9 @@ class Placer:
         self, conn: Connection, asks: Sequence[Ask], now: datetime
     ) -> tuple[list[Answered], list[Ask]]:
         """Answer what can be answered now, within the caller's transaction; and what is to be asked again."""
+        if self._next_policy is not None:
+            self._policy, self._next_policy = self._next_policy, None
+            self._loader.use(self._policy)
         world, fresh = await self._loader.view(conn, now)
         drafts = await self._draft(conn, asks, world, now)
         if not fresh and any(isinstance(draft, Refusal) for draft in drafts):

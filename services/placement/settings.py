@@ -33,6 +33,8 @@ class PlacementSettings(BaseModel):
     memory_weight: Weight = 1.0
     policy_file: Path | None = None
     """YAML with overcommit ratios, weights and labels; what it says goes before the settings above."""
+    policy_interval_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """How often the policy file is looked at. A changed one is taken at the second look, if it is right."""
     view_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
     """How old the world may be that a choice is made on. It is checked again when it is committed."""
     alternatives: Annotated[int, Field(ge=0, le=100)] = 5
