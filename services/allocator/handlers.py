@@ -44,7 +44,7 @@ class Allocator:
 
     def __init__(self, pool: Pool, settings: AllocatorSettings) -> None:
         self._pool = pool
-        self._policy = Policy(settings.weight())
+        self.policy = Policy(settings.weight())
 
     async def facts(self, received: Sequence[Received]) -> None:
         """Apply a batch of facts, all or none."""
@@ -57,7 +57,7 @@ class Allocator:
             out = Announcements()
             occasion = Occasion(envelopes)
             dirty = await self._take_in(conn, envelopes, occasion, out)
-            await settle(conn, dirty, occasion, out, self._policy)
+            await settle(conn, dirty, occasion, out, self.policy)
             told = len(out)
             await out.send(conn)
         log.debug("facts_applied", facts=len(envelopes), settled=len(dirty.addresses), told=told)
@@ -103,7 +103,7 @@ class Allocator:
             async with transaction(self._pool) as conn:
                 await lock_writes(conn)
                 out = Announcements()
-                result = await carry_out(conn, envelope, out, self._policy)
+                result = await carry_out(conn, envelope, out, self.policy)
                 if getattr(envelope.data, "dry_run", False):
                     raise _Undone({**result, "dry_run": True, "events": out.told()})
                 await out.send(conn)

@@ -47,7 +47,7 @@ async def cancel(
     conn: Connection, reservation: Reservation, at: datetime, note: str | None, by: str
 ) -> VmCreateCancelled:
     """Give a held reservation, locked by the caller, back at its owner's wish."""
-    await _release_all(conn, [reservation], at, cooldown=False)
+    await release_all(conn, [reservation], at, cooldown=False)
     await mark_ended(conn, reservation.id, "cancelled", at, note)
     return VmCreateCancelled(request_id=reservation.request_id, reservation=reservation.id, note=note, by=by)
 
@@ -69,7 +69,7 @@ async def expire_due(conn: Connection, now: datetime) -> list[VmCreateExpired | 
         if confirmed is not None:
             events.append(confirmed)
             continue
-        await _release_all(conn, [reservation], now, cooldown=True)
+        await release_all(conn, [reservation], now, cooldown=True)
         await mark_ended(conn, reservation.id, "expired", now)
         events.append(
             VmCreateExpired(
@@ -101,7 +101,7 @@ async def _confirm_shown(conn: Connection, reservation: Reservation) -> VmCreate
     return await confirm(conn, reservation, vm, how, at, partly=True)
 
 
-async def _release_all(
+async def release_all(
     conn: Connection, reservations: Sequence[Reservation], at: datetime, *, cooldown: bool
 ) -> None:
     """Release whatever the ledger still holds for these reservations."""

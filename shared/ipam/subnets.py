@@ -142,10 +142,10 @@ async def update_subnet(conn: Connection, subnet: UUID, changes: Mapping[str, An
     return Change(before, await _required(conn, subnet))
 
 
-async def delete_subnet(conn: Connection, subnet: UUID) -> Subnet:
-    """Delete a subnet that nobody uses, and return what it was.
+async def delete_subnet(conn: Connection, subnet: UUID, *, whoever_holds: bool = False) -> Subnet:
+    """Delete a subnet that nobody uses, and return what it was. With `whoever_holds`, also one in use.
 
-    Sightings in it stay in the ledger, in no subnet; what cools down is forgotten. Raises `LedgerRefusal`
+    Who holds addresses in it stays in the ledger, in no subnet; what cools down is forgotten. Raises `LedgerRefusal`
     subnet_unknown, or subnet_in_use with the first holders in `details["holders"]`. Nobody else writes
     addresses of the scope until the transaction ends.
     """
@@ -154,7 +154,8 @@ async def delete_subnet(conn: Connection, subnet: UUID) -> Subnet:
     await lock_scope_for_subnets(conn, known.scope_id)
     await lock_subnets(conn, [subnet])
     known = await _required(conn, subnet)
-    await _refuse_holders(conn, known)
+    if not whoever_holds:
+        await _refuse_holders(conn, known)
     await conn.execute("DELETE FROM ipam.address WHERE subnet_id = $1 AND holder_kind = 'cooling'", subnet)
     await conn.execute("UPDATE ipam.address SET subnet_id = NULL WHERE subnet_id = $1", subnet)
     await conn.execute("DELETE FROM ipam.subnet WHERE id = $1", subnet)
