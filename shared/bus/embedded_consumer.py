@@ -126,6 +126,14 @@ class EmbeddedConsumer:
         self._session.check()
         await self._delete(seqs)
 
+    async def ack_one(self, delivery: Delivery) -> None:
+        if not self._handed_out.settle(delivery.tag):
+            return
+        seq = self._seqs.pop(delivery.tag)
+        self._settled.set()
+        self._session.check()
+        await self._delete([seq])
+
     async def requeue(self, delivery: Delivery) -> None:
         if not self._handed_out.settle(delivery.tag):
             return

@@ -54,6 +54,16 @@ class LogEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Death:
+    """How often the bus dead-lettered a message out of a queue for one reason, and when first."""
+
+    queue: str
+    reason: str
+    count: int
+    first: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that ended in the dead-letter queue: why, out of which queue, and since when."""
 
@@ -63,6 +73,8 @@ class DeadLetter:
     detail: str
     queue: str
     since: datetime | None
+    history: tuple[Death, ...] = ()
+    """What the bus itself counted, the latest first; empty where a consumer gave it up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +140,10 @@ class Consumer(Protocol):
 
     async def ack(self, upto: Delivery) -> None:
         """Acknowledge all unsettled deliveries up to and including `upto`, with one acknowledgement."""
+        ...
+
+    async def ack_one(self, delivery: Delivery) -> None:
+        """Acknowledge this one alone, whatever was delivered before it."""
         ...
 
     async def requeue(self, delivery: Delivery) -> None:

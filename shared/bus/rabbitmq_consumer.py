@@ -154,6 +154,10 @@ class RabbitConsumer:
             # The last unsettled one, not `upto`: the broker closes the channel over a tag settled twice.
             await self._inbox.ack(tags[-1], multiple=True)
 
+    async def ack_one(self, delivery: Delivery) -> None:
+        if self._unsettled.settle(delivery.tag):
+            await self._inbox.ack(delivery.tag, multiple=False)
+
     async def requeue(self, delivery: Delivery) -> None:
         if self._unsettled.settle(delivery.tag):
             await self._inbox.requeue(delivery.tag)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from aiormq.abc import DeliveredMessage
@@ -15,6 +16,7 @@ from shared.bus.port import (
     REASON_HEADER,
     TIME_HEADER,
     DeadLetter,
+    Death,
     HeaderValue,
     Message,
 )
@@ -152,10 +154,27 @@ def dead_letter_of(delivered: DeliveredMessage) -> DeadLetter:
     message = message_of(delivered)
     headers = dict(message.headers)
     reason, detail, queue, since = (str(headers.pop(name, "")) for name in _WHY_DEAD)
-    bare = Message(
-        **{name: getattr(message, name) for name in Message.__slots__ if name != "headers"}, headers=headers
-    )
-    return DeadLetter(bare, reason, detail, queue, datetime.fromisoformat(since) if since else None)
+    bare = replace(message, headers=headers)
+    dead_since = datetime.fromisoformat(since) if since else None
+    return DeadLetter(bare, reason, detail, queue, dead_since, _deaths(headers_of(delivered)))
+
+
+def _deaths(raw: Mapping[str, object]) -> tuple[Death, ...]:
+    """What the broker says in `x-death`, which only its own dead-lettering writes."""
+    told = raw.get("x-death")
+    deaths = []
+    for each in told if isinstance(told, list) else ():
+        if isinstance(each, dict):
+            time, count = each.get("time"), each.get("count")
+            deaths.append(
+                Death(
+                    queue=str(each.get("queue", "")),
+                    reason=str(each.get("reason", "")),
+                    count=count if isinstance(count, int) else 1,
+                    first=time.replace(tzinfo=time.tzinfo or UTC) if isinstance(time, datetime) else None,
+                )
+            )
+    return tuple(deaths)
 
 
 def _broker_says(raw: Mapping[str, object]) -> dict[str, HeaderValue]:

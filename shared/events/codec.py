@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,13 +19,26 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 but one such message holds up everybody behind it."""
 
 
-class Unreadable(Exception):
-    """A message body that is no event of ours. `reason` is a stable word, `detail` names the guilty field."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A field that is not as its schema says: where, what was expected, and what stands there."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    field: str
+    expected: str
+    found: str
+
+
+class Unreadable(Exception):
+    """A message body that is no event of ours. `reason` is a stable word, `detail` names the guilty field.
+
+    `faults` are all fields that differ from the schema, where it is known.
+    """
+
+    def __init__(self, reason: str, detail: str, faults: Sequence[Fault] = ()) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.faults = tuple(faults)
 
 
 def encode(envelope: Envelope[Event]) -> bytes:
@@ -58,11 +73,24 @@ def decode(body: bytes) -> Envelope[Event]:
     try:
         return Envelope[model].model_validate_json(body)  # type: ignore[valid-type]
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'envelope'}: {fault['msg']}"
-            for fault in error.errors(include_url=False)[:20]
+        faults = _faults(error)
+        named = "; ".join(f"{fault.field}: {fault.expected}" for fault in faults[:20])
+        raise Unreadable("invalid_data", named, faults) from None
+
+
+def _faults(error: ValidationError) -> list[Fault]:
+    return [
+        Fault(
+            field=".".join(map(str, fault["loc"])) or "envelope",
+            expected=fault["msg"],
+            found="nothing" if fault["type"] == "missing" else _shortened(repr(fault["input"])),
         )
-        raise Unreadable("invalid_data", faults) from None
+        for fault in error.errors(include_url=False)
+    ]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _version_of(name: object, schema: object) -> tuple[str, int]:

@@ -176,3 +176,14 @@ async def test_a_subscription_sees_its_topics_while_it_lasts(bus: Bus, open_bus:
         assert numbers(everything) == [1, 2, 3, 4]
         await all_of_it.ack(everything[-1])
     await bus.publish([job(5)])
+
+
+async def test_one_is_acknowledged_alone(bus: Bus) -> None:
+    await bus.publish(jobs(3))
+    async with bus.consume(WORK) as consumer:
+        deliveries = await take(consumer, 3)
+        await consumer.ack_one(deliveries[1])
+        await consumer.ack_one(deliveries[1])
+    async with bus.consume(WORK) as consumer:
+        assert numbers(await take(consumer, 2)) == [0, 2]
+        assert await nothing_comes(consumer)
