@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from services.placement.settings import PlacementSettings
+from shared.events.inventory import VmPort
 from shared.events.placement import NicRequest, VmCreatePlaced, VmCreateRefused
 from shared.runtime.errors import ConflictError
 from shared.store.pool import Pool, open_pool
@@ -76,6 +77,24 @@ async def test_the_last_memory_goes_to_exactly_as_many_as_fit(
     assert sorted(hosts) == ["host-1"] * 5 + ["host-2"] * 5
     assert {event.reason for event in refused(found)} == {"2 hosts see subnet net-1; 2 lack 12 GiB of memory"}
     assert len(await held(pool)) == 10
+
+
+async def test_the_last_ports_go_to_exactly_as_many_as_there_are(
+    database: str, pool: Pool, inventory: Inventory
+) -> None:
+    """A port group of nine ports, two of them taken by a VM: seven for the sixteen who want one."""
+    wire = await inventory.portgroup(1, [1, 2], binding="early", ports=9)
+    await inventory.subnet(1, wire)
+    plugged = [
+        VmPort(key=key, label="NIC", adapter="vmxnet3", network="dvportgroup-1", connected=True)
+        for key in (4000, 4001)
+    ]
+    await inventory.show(inventory.vm_fact("vm-1", *plugged))
+    found = await answers(database, [[NicRequest(subnet="net-1")]] * PROCESSES)
+    assert len(placed(found)) == 7
+    assert await pool.fetchval("SELECT count(*) FROM placement.reservation_nic WHERE live") == 7
+    assert {event.reason for event in refused(found)} == {"2 hosts see subnet net-1; 2 have no free port"}
+    assert len(await held(pool)) == 7
 
 
 async def test_crossed_subnets_do_not_deadlock(database: str, inventory: Inventory) -> None:

@@ -76,7 +76,7 @@ async def services(database: str, amqp_url: str, folder: Path) -> AsyncIterator[
         "PATCHBAY_PLACEMENT__EXPIRY_INTERVAL_SECONDS": "0.3",
     }
     processes = Processes(environment, folder)
-    for name in ("placement-1", "placement-2", "allocator-1"):
+    for name in ("placement-1", "placement-2", "placement-3", "allocator-1"):
         await processes.start(name)
     yield processes
     await processes.close()
@@ -106,10 +106,11 @@ async def until(answers: Answers, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory_gb", "prefix", "winners"),
+    ("memory_gb", "prefix", "ports", "winners"),
     [
-        pytest.param(4, "10.0.1.0/28", 14, id="the last addresses"),
-        pytest.param(12, "10.0.1.0/24", 10, id="the last memory"),
+        pytest.param(4, "10.0.1.0/28", None, 14, id="the last addresses"),
+        pytest.param(12, "10.0.1.0/24", None, 10, id="the last memory"),
+        pytest.param(4, "10.0.1.0/24", 9, 9, id="the last ports"),
     ],
 )
 async def test_exactly_the_possible_number_wins_and_nothing_leaks(
@@ -120,15 +121,17 @@ async def test_exactly_the_possible_number_wins_and_nothing_leaks(
     tmp_path: Path,
     memory_gb: int,
     prefix: str,
+    ports: int | None,
     winners: int,
 ) -> None:
-    """kill -9 of placement, allocator, broker and database in the middle."""
+    """kill -9 of placement, allocator, broker and database in the middle; three placements answer."""
     pool = await open_pool(database, name="test")
     made = Inventory(pool)
     await made.vcenter(current_to=datetime.now(UTC) + timedelta(hours=1))
     for number in (1, 2):
         await made.host(number)
-    await made.subnet(1, await made.portgroup(1, [1, 2]), prefix=prefix)
+    wire = await made.portgroup(1, [1, 2], binding="early", ports=ports)
+    await made.subnet(1, wire, prefix=prefix)
     bus = await connect_bus(amqp_url=rabbitmq_url, database_url=database, name="test")
     await bus.declare(TOPOLOGY)
     await bus.close()
