@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+BENCH ?=
 PYTEST_ARGS ?=
 NO_SERVERS := not postgres and not rabbitmq and not vcsim and not slow
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -41,8 +42,8 @@ lint: $(VENV)/.installed-dev  ## style and import rules
 types: $(VENV)/.installed-dev  ## mypy, strict
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed-dev  ## every benchmark in bench/, one JSON document each
-	@for script in bench/[!_]*.py; do $(BIN)/python "$$script" $(ARGS); done
+bench: $(VENV)/.installed-dev servers  ## every benchmark, one JSON document each; BENCH="bus decode" for some
+	@$(BIN)/python -m bench $(BENCH)
 
 contract: $(VENV)/.installed-dev  ## write the events' documents in docs/reference anew
 	$(BIN)/patchbay contract export docs/reference

@@ -1,1 +1,1 @@
-"""Measurements: each module runs by itself and prints JSON."""
+"""Measurements: `python -m bench` runs all, `python -m bench.<name>` one. Each prints one JSON document."""

@@ -1,8 +1,9 @@
 """Throughput of the bus: both adapters and, in the same run, aio-pika with nothing of ours around it.
 
-    python -m bench.bus --amqp amqp://guest:guest@localhost/ --database postgresql://… [--messages 20000]
+    python -m bench.bus [--amqp amqp://…] [--database postgresql://…] [--messages 20000]
 
-Prints JSON. The database must be migrated; queues of the name `bench.*` are made and stay.
+Prints JSON. Without addresses a private RabbitMQ and a private PostgreSQL are started; a database that is
+named must be migrated, and on servers that are named the queue `bench.work` stays.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import aio_pika
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
+from bench._servers import PRIVATE, broker, database
 from shared.bus.connecting import connect_bus
 from shared.bus.port import Bus, Message
 from shared.events.topology import Queue, Topology
@@ -138,19 +140,31 @@ async def opened(amqp_url: str | None, database_url: str) -> AsyncIterator[Bus]:
         await bus.close()
 
 
-async def run(amqp_url: str | None, database_url: str | None, count: int) -> dict[str, Any]:
-    """All that there are addresses for."""
+async def on_rabbitmq(url: str, count: int) -> dict[str, Any]:
+    """Ours and the bare client library, on one broker, and how they compare."""
+    async with opened(url, "") as bus:
+        bare = await of_bare_aio_pika(url, count)
+        ours = await of_bus(bus, count) | {"latency": await latency(bus)}
+    for step in ("publish", "consume"):
+        ours[step]["of_bare"] = round(ours[step]["per_second"] / bare[step]["per_second"], 2)
+        ours[step]["cpu_of_bare"] = round(ours[step]["client_cpu_us"] / bare[step]["client_cpu_us"], 2)
+    return {"bare_aio_pika": bare, "rabbitmq": ours}
+
+
+async def on_postgresql(url: str, count: int) -> dict[str, Any]:
+    """The embedded bus."""
+    async with opened(None, url) as bus:
+        return {"embedded": await of_bus(bus, count) | {"latency": await latency(bus)}}
+
+
+def measure(amqp: str, database_url: str, count: int) -> dict[str, Any]:
+    """One bus after the other, so that only one server runs at a time."""
     results: dict[str, Any] = {}
-    if amqp_url is not None:
-        async with opened(amqp_url, "") as bus:
-            results["bare_aio_pika"] = await of_bare_aio_pika(amqp_url, count)
-            results["rabbitmq"] = await of_bus(bus, count) | {"latency": await latency(bus)}
-        for step in ("publish", "consume"):
-            ours, bare = results["rabbitmq"][step], results["bare_aio_pika"][step]
-            ours["of_bare"] = round(ours["per_second"] / bare["per_second"], 2)
-    if database_url is not None:
-        async with opened(None, database_url) as bus:
-            results["embedded"] = await of_bus(bus, count) | {"latency": await latency(bus)}
+    with broker(amqp) as url:
+        if url is not None:
+            results |= asyncio.run(on_rabbitmq(url, count))
+    with database(database_url) as url:
+        results |= asyncio.run(on_postgresql(url, count))
     return results
 
 
@@ -159,8 +173,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--amqp", help="URL of a RabbitMQ")
-    parser.add_argument("--database", help="URL of a migrated PostgreSQL database")
+    parser.add_argument("--amqp", default=PRIVATE, help="default: a private RabbitMQ; `embedded`: without")
+    parser.add_argument("--database", default=PRIVATE, help="default: a private PostgreSQL")
     parser.add_argument("--messages", type=int, default=20_000)
     given = parser.parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # the result goes to stdout
@@ -170,7 +184,7 @@ def main() -> None:
         "versions": {name: version(name) for name in ("aio-pika", "aiormq", "asyncpg")}
         | {"python": platform.python_version()},
         "sizes": {"messages": given.messages, "body_bytes": BODY, "window": WINDOW, "batch": BATCH},
-        "results": asyncio.run(run(given.amqp, given.database, given.messages)),
+        "results": measure(given.amqp, given.database, given.messages),
     }
     print(json.dumps(result, indent=2))
 

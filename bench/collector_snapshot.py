@@ -1,9 +1,9 @@
 """How long a full read takes, vCenter to confirmed events, and what it costs the collector's process.
 
-    python -m bench.collector_snapshot [--vms 1000 10000 50000] [--database postgresql://…] [--amqp private]
+    python -m bench.collector_snapshot [--vms 1000 10000 50000] [--database postgresql://…] [--amqp amqp://…|embedded]
 
 The simulated vCenter runs in a process of its own, and so does each size, for its peak memory. Without a
-database a private PostgreSQL is started; without AMQP the embedded bus is used; `private` starts a RabbitMQ.
+database a private PostgreSQL is started, without AMQP a private RabbitMQ; `embedded` is the embedded bus.
 CPU is the collector's process alone, all of it: SOAP, decoding, facts, database, bus. Prints JSON.
 """
 
@@ -23,7 +23,8 @@ from typing import Any
 
 import structlog
 
-from bench.collector_ground import PACE, PASSWORD, USER, about_the_machine, broker, counted, simulator
+from bench._collector import PACE, PASSWORD, USER, about_the_machine, counted, simulator
+from bench._servers import EMBEDDED, PRIVATE, broker
 from services.collector.app import run
 from services.collector.registry import NewVcenter, add, get
 from services.collector.settings import CollectorSettings, Settings
@@ -79,7 +80,7 @@ async def one_size(arguments: argparse.Namespace) -> dict[str, Any]:
             collector=CollectorSettings(),
             data_dir=Path(folder) / "data",
             database_url=arguments.database,
-            amqp_url=arguments.amqp,
+            amqp_url=None if arguments.amqp == EMBEDDED else arguments.amqp,
         )
         return await measure(settings, arguments.one, secret)
 
@@ -92,7 +93,7 @@ def every_size(arguments: argparse.Namespace) -> dict[str, Any]:
         with broker(arguments.amqp) as amqp:
             command = [sys.executable, "-m", "bench.collector_snapshot", "--one", str(vms)]
             command += ["--database", arguments.database] if arguments.database else []
-            command += ["--amqp", amqp] if amqp else []
+            command += ["--amqp", amqp or EMBEDDED]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603  ourselves
         runs.append(json.loads(done.stdout))
     growth = [
@@ -121,7 +122,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--vms", type=int, nargs="+", default=[1000, 10_000, 50_000])
     parser.add_argument("--database")
-    parser.add_argument("--amqp")
+    parser.add_argument("--amqp", default=PRIVATE, help="default: a private RabbitMQ")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     print(json.dumps(asyncio.run(one_size(given)) if given.one else every_size(given), indent=2))

@@ -1,6 +1,6 @@
 """From a change in the vCenter to the bus's confirmation of the event about it, at a steady rate.
 
-    python -m bench.collector_steady [--rates 200 1000] [--seconds 20] [--vms 5000] [--amqp private]
+    python -m bench.collector_steady [--rates 200 1000] [--seconds 20] [--vms 5000] [--amqp amqp://…|embedded]
 
 The vCenter, in a process of its own, renames one VM after the other; the new name holds the time of the
 change, on the clock that all processes of a machine share. The time of an event is when the bus has confirmed
@@ -22,7 +22,8 @@ from typing import Any, cast
 
 import structlog
 
-from bench.collector_ground import PACE, PASSWORD, USER, about_the_machine, broker, by_label, counted, process
+from bench._collector import PACE, PASSWORD, USER, about_the_machine, by_label, counted, process
+from bench._servers import PRIVATE, broker
 from services.collector.app import run
 from services.collector.registry import NewVcenter, add, get
 from services.collector.settings import CollectorSettings, Settings
@@ -137,7 +138,7 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--vms", type=int, default=5000)
     parser.add_argument("--database")
-    parser.add_argument("--amqp")
+    parser.add_argument("--amqp", default=PRIVATE, help="default: a private RabbitMQ")
     parser.add_argument("--vcenter", type=float, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.vcenter:

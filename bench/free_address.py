@@ -1,6 +1,6 @@
 """How long the next free address takes: empty /24, nearly full network, IPv6 /64, a /16 in tatters.
 
-    python bench/free_address.py [--full-prefix 10.0.0.0/8] [--rounds 400] [--database-url URL]
+    python -m bench.free_address [--full-prefix 10.0.0.0/8] [--rounds 400] [--database-url URL]
 
 Prints one JSON document. Without a URL it starts the embedded PostgreSQL in a temporary folder. Each case is
 a subnet of its own scope in one database; the cases take turns, so that whatever else the machine does hits

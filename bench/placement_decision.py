@@ -1,6 +1,6 @@
 """How long placement thinks: a decision on 1,000 hosts, 2,000 port groups and 50,000 VMs, without the commit.
 
-    python bench/placement_decision.py [--hosts 1000] [--port-groups 2000] [--vms 50000] [--decisions 1000]
+    python -m bench.placement_decision [--hosts 1000] [--port-groups 2000] [--vms 50000] [--decisions 1000]
 
 Prints one JSON document. The time is from a request and a loaded world to the choice with its published
 rulings; each placement counts for those after it. CPU time is given beside wall time, since a busy machine

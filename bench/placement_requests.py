@@ -1,9 +1,10 @@
 """Create-VM requests per second: over RabbitMQ, to a placement process, held in PostgreSQL, answered.
 
-    python -m bench.placement_requests --amqp amqp://guest:guest@localhost/ --database postgresql://… \
+    python -m bench.placement_requests [--amqp amqp://…] [--database postgresql://…] \
         [--hosts 1000] [--port-groups 2000] [--vms 50000] [--requests 3000]
 
-The database must be migrated and empty; it is filled. Prints JSON: how fast a full queue is drained, and what
+Without addresses a private RabbitMQ and a private PostgreSQL are started; a database that is named must be
+migrated and empty, and is filled. Prints JSON: how fast a full queue is drained, and what
 fifty provisioners that wait for each answer see. Client, broker, database and placement share the machine;
 `placement_cpu_ms` is the CPU time that the placement process took for each request; `rendering_cpu_ms` is the
 part of it that the guest's configuration takes, in every format, measured on the last answers.
@@ -28,6 +29,7 @@ from uuid import UUID, uuid4
 import psutil
 import structlog
 
+from bench._servers import PRIVATE, broker, database
 from services.placement.domain.rendering import rendered
 from shared.bus.connecting import connect_bus
 from shared.bus.port import Bus, Message
@@ -198,20 +200,22 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--amqp", required=True)
-    parser.add_argument("--database", required=True)
+    parser.add_argument("--amqp", default=PRIVATE, help="default: a private RabbitMQ")
+    parser.add_argument("--database", default=PRIVATE, help="default: a private PostgreSQL")
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--port-groups", type=int, default=2000)
     parser.add_argument("--vms", type=int, default=50_000)
     parser.add_argument("--requests", type=int, default=3000)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    with broker(options.amqp) as options.amqp, database(options.database) as options.database:
+        found = asyncio.run(run(options))
     report = {
         "bench": "placement_requests",
         "machine": {"cpus": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()},
         "sizes": {"hosts": options.hosts, "port_groups": options.port_groups, "vms": options.vms},
         "bar": {"per_second": BAR},
-        **asyncio.run(run(options)),
+        **found,
     }
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
 

@@ -7,15 +7,15 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
 from prometheus_client import REGISTRY
 
+from bench._servers import EMBEDDED
 from tests.servers.processes import free_port, listens
-from tests.servers.rabbitmq import find_rabbitmq
 
 PASSWORD = "vmware"  # noqa: S105  the simulator's
 USER = "administrator@vsphere.local"
@@ -49,20 +49,6 @@ async def simulator(vms: int) -> AsyncIterator[str]:
         yield url
 
 
-@contextmanager
-def broker(wanted: str | None) -> Iterator[str | None]:
-    """The AMQP URL to use: `wanted`, or for "private" that of a RabbitMQ of this run's own."""
-    if wanted != "private":
-        yield wanted
-        return
-    server, ours = find_rabbitmq()
-    try:
-        yield server.vhost()
-    finally:
-        if ours:
-            server.stop()
-
-
 def counted(name: str) -> float:
     """Sum of a metric of the collector's over all its labels."""
     return sum(
@@ -83,7 +69,7 @@ def by_label(name: str, label: str) -> dict[str, float]:
     }
 
 
-def about_the_machine(amqp: str | None) -> dict[str, Any]:
+def about_the_machine(amqp: str) -> dict[str, Any]:
     """Where figures come from."""
     names = ("pyvmomi", "lxml", "pydantic", "asyncpg", "aio-pika")
     return {
@@ -93,5 +79,5 @@ def about_the_machine(amqp: str | None) -> dict[str, Any]:
             "load_before": [round(load, 1) for load in os.getloadavg()],
         },
         "versions": {name: version(name) for name in names},
-        "bus": "rabbitmq" if amqp else "embedded",
+        "bus": EMBEDDED if amqp == EMBEDDED else "rabbitmq",
     }
