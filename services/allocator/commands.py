@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from services.allocator.announcing import Announcements
-from services.allocator.fixing import fix_nics
+from services.allocator.fixing import fix_nics, unfix_nics
 from services.allocator.settling import Policy
 from services.allocator.subnet_commands import create, delete, update
 from services.allocator.wire_commands import set_wire_policy
-from shared.events import commands
+from shared.events import commands, vm_nics
 from shared.events.envelope import Envelope
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
@@ -33,4 +33,6 @@ async def carry_out(
         return await set_wire_policy(conn, envelope, command, out, policy)
     if isinstance(command, commands.VmFixNics):
         return await fix_nics(conn, envelope, command, out, policy)
+    if isinstance(command, vm_nics.VmUnfixNics):
+        return await unfix_nics(conn, envelope, command, out, policy)
     raise PermanentError(f"the allocator does not know {envelope.type}", code="unknown_command")

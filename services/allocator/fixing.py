@@ -1,4 +1,8 @@
-"""`command.vm.fix_nics`: an operator states the addresses of a VM's ports, all or nothing."""
+"""`command.vm.fix_nics` and `.unfix_nics`: what an operator states for a VM's ports, all or nothing.
+
+The command is checked against what is known now and becomes a decision, which is told as an event; the rows
+follow from the event alone, so that a rebuild makes the same of it.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +15,22 @@ from uuid import UUID
 from asyncpg import Record
 
 from services.allocator.announcing import Announcements
-from services.allocator.batch import Dirty, Occasion
-from services.allocator.domain.fixes import Device, assign_ports
+from services.allocator.batch import Occasion
+from services.allocator.domain.fixes import Device, assign_ports, name_port
 from services.allocator.domain.matching import SubnetView, match
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.finding import find_vm
+from services.allocator.fix_rows import apply_fixes
 from services.allocator.naming import party_sentence, read_parties
 from services.allocator.settling import Policy, settle
-from services.allocator.tables import STATEMENT
-from services.allocator.views import read_on_wires, read_wires
+from services.allocator.views import WireName, read_on_wires, read_wires
 from shared.events.commands import VmFixNics
-from shared.events.envelope import Envelope
+from shared.events.envelope import Envelope, wrap
+from shared.events.vm_nics import FixedAddress, FixedPort, VmNicsFixed, VmNicsUnfixed, VmUnfixNics
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import holders
-from shared.model.identifiers import nic_id, port_id
+from shared.ipam.scopes import list_scopes
+from shared.model.identifiers import derive, nic_id, port_id
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
 
@@ -36,6 +42,19 @@ class _Fix:
     subnet: SubnetView
 
 
+@dataclass(frozen=True, slots=True)
+class _Vm:
+    """A VM with its ports by device key, and what is fixed for each now."""
+
+    row: Record
+    ports: dict[int, Record]
+    fixed: dict[int, list[str]]
+
+    @property
+    def devices(self) -> list[Device]:
+        return [Device(key, p["label"], p["mac"]) for key, p in self.ports.items()]
+
+
 async def fix_nics(
     conn: Connection, envelope: Envelope[Any], command: VmFixNics, out: Announcements, policy: Policy
 ) -> dict[str, Any]:
@@ -45,46 +64,137 @@ async def fix_nics(
     too_many_addresses, address_twice, wire_unknown, no_subnet_on_wire, ambiguous, denied, link_local,
     address_not_allocatable, address_taken.
     """
-    vm = await find_vm(conn, command.vm)
-    ports = await conn.fetch("SELECT * FROM inventory.port WHERE vm_id = $1 ORDER BY device_key", vm)
-    if not ports:
-        raise PermanentError(f"VM {command.vm!r} is gone, or has no network device", code="vm_removed")
-    by_key = {p["device_key"]: p for p in ports}
-    devices = [Device(key, p["label"], p["mac"]) for key, p in by_key.items()]
-    assigned = assign_ports(devices, command.fixes)
-    fixes = [await _checked(conn, by_key[device.key], address) for device, address in assigned]
+    vm = await _read_vm(conn, command.vm)
+    assigned = assign_ports(vm.devices, command.fixes)
+    fixes = [await _checked(conn, vm.ports[device.key], address) for device, address in assigned]
     for fix in fixes:
         await _refuse_taken(conn, fix)
-    touched = {fix.port["id"] for fix in fixes}
-    before = await conn.fetch(
-        "DELETE FROM inventory.statement WHERE port_id = ANY ($1::uuid[]) AND source = 'fixed' "
-        "RETURNING host(address)",
-        list(touched),
-    )
-    await STATEMENT.upsert(
-        conn,
-        [
-            (f.port["id"], f.address, "fixed", vm, f.port["device_key"], f.subnet.scope, f.subnet.id, None,
-             command.by, envelope.time)
-            for f in fixes
-        ],
-    )  # fmt: skip
-    dirty = Dirty(addresses={r[0] for r in before} | {f.address for f in fixes}, ports=touched)
-    await settle(conn, dirty, Occasion([envelope]), out, policy)
+    by_key: dict[int, list[_Fix]] = {}
+    for fix in fixes:
+        by_key.setdefault(fix.port["device_key"], []).append(fix)
+    ports = await _ports(conn, vm, by_key)
+    decision = VmNicsFixed(**_decided(vm, envelope), ports=ports)
+    await _carry_out(conn, decision, envelope, out, policy)
+    return _result(decision)
+
+
+async def unfix_nics(
+    conn: Connection, envelope: Envelope[Any], command: VmUnfixNics, out: Announcements, policy: Policy
+) -> dict[str, Any]:
+    """Take back what was stated for the named ports, or for all.
+
+    Raises `PermanentError`: vm_unknown, vm_ambiguous, vm_removed, port_unknown, port_ambiguous, not_fixed.
+    """
+    vm = await _read_vm(conn, command.vm)
+    named = [name_port(vm.devices, name) for name in command.ports]
+    if idle := [d for d in named if d.key not in vm.fixed]:
+        raise PermanentError(
+            f"nothing is stated for {idle[0].label!r} ({idle[0].key}) of VM {vm.row['name']!r}",
+            code="not_fixed",
+            hint=f"see what is with: patchbay vm show {vm.row['name']}",
+        )
+    keys = {d.key for d in named} or vm.fixed.keys()
+    if not keys:
+        raise PermanentError(f"nothing is stated for any port of VM {vm.row['name']!r}", code="not_fixed")
+    ports = await _ports(conn, vm, {key: [] for key in sorted(keys)})
+    decision = VmNicsUnfixed(**_decided(vm, envelope), ports=ports)
+    await _carry_out(conn, decision, envelope, out, policy)
+    return _result(decision)
+
+
+async def _carry_out(
+    conn: Connection,
+    decision: VmNicsFixed | VmNicsUnfixed,
+    envelope: Envelope[Any],
+    out: Announcements,
+    policy: Policy,
+) -> None:
+    told = wrap(decision, source="allocator", time=envelope.time, cause=envelope)
+    out.add(decision, decision.id, cause=envelope)
+    await settle(conn, await apply_fixes(conn, told), Occasion([envelope]), out, policy)
+
+
+def _decided(vm: _Vm, envelope: Envelope[Any]) -> dict[str, Any]:
     return {
-        "vm": str(vm),
-        "nics": [
-            {
-                "nic": str(nic_id(vm, f.port["device_key"])),
-                "device_key": f.port["device_key"],
-                "label": f.port["label"],
-                "address": f.address,
-                "subnet": str(f.subnet.id),
-                "subnet_name": f.subnet.name,
-            }
-            for f in fixes
-        ],
+        "id": derive("fix", envelope.id),
+        "vcenter": vm.row["vcenter_id"],
+        "vm": vm.row["vm_id"],
+        "vm_moid": vm.row["moid"],
+        "vm_name": vm.row["name"],
+        "by": envelope.data.by,
+        "at": envelope.time,
     }
+
+
+async def _ports(conn: Connection, vm: _Vm, fixes: dict[int, list[_Fix]]) -> tuple[FixedPort, ...]:
+    scopes = await list_scopes(conn)
+    wires = await read_wires(conn, [p["wire_id"] for p in vm.ports.values() if p["wire_id"] is not None])
+    return tuple(
+        _port(vm, vm.ports[key], wires.get(vm.ports[key]["wire_id"]), fixes[key], scopes)
+        for key in sorted(fixes)
+    )
+
+
+def _port(
+    vm: _Vm, port: Record, wire: WireName | None, fixes: Sequence[_Fix], scopes: dict[UUID, str]
+) -> FixedPort:
+    return FixedPort(
+        port=port["id"],
+        nic=nic_id(port["vm_id"], port["device_key"]),
+        device_key=port["device_key"],
+        label=port["label"],
+        mac=port["mac"],
+        wire=port["wire_id"],
+        wire_name=None if wire is None else wire.name,
+        addresses=tuple(
+            FixedAddress(
+                address=f.address,
+                prefix=f.subnet.prefix.prefixlen,
+                scope=scopes[f.subnet.scope],
+                subnet=f.subnet.id,
+                subnet_name=f.subnet.name,
+            )
+            for f in sorted(fixes, key=lambda f: f.address)
+        ),
+        before=tuple(vm.fixed.get(port["device_key"], ())),
+    )
+
+
+def _result(decision: VmNicsFixed | VmNicsUnfixed) -> dict[str, Any]:
+    return {
+        "vm": str(decision.vm),
+        "vm_name": decision.vm_name,
+        "decision": str(decision.id),
+        "ports": [port.model_dump(mode="json") for port in decision.ports],
+    }
+
+
+async def _read_vm(conn: Connection, named: str) -> _Vm:
+    identity = await find_vm(conn, named)
+    ports = await conn.fetch("SELECT * FROM inventory.port WHERE vm_id = $1 ORDER BY device_key", identity)
+    if not ports:
+        raise PermanentError(f"VM {named!r} is gone, or has no network device", code="vm_removed")
+    row = await conn.fetchrow(
+        "SELECT vm_id, vcenter_id, moid, coalesce(name, moid) AS name FROM inventory.vm "
+        "WHERE vcenter_id = $1 AND moid = $2",
+        ports[0]["vcenter_id"],
+        ports[0]["vm_moid"],
+    )
+    assert row is not None  # noqa: S101  a port belongs to a VM
+    stated = await conn.fetch(
+        """
+        SELECT t.device_key, host(t.address) AS address FROM inventory.statement t
+        WHERE t.vm_id = $1 AND t.source = 'fixed' AND t.ended_at IS NULL AND NOT EXISTS (
+            SELECT FROM inventory.vm v WHERE v.vm_id = $1 AND NOT v.removed AND v.gone_at >= t.at
+        )
+        ORDER BY t.address
+        """,
+        identity,
+    )
+    fixed: dict[int, list[str]] = {}
+    for said in stated:
+        fixed.setdefault(said["device_key"], []).append(said["address"])
+    return _Vm(row, {p["device_key"]: p for p in ports}, fixed)
 
 
 async def _checked(conn: Connection, port: Record, address: str) -> _Fix:
@@ -116,6 +226,7 @@ async def _checked(conn: Connection, port: Record, address: str) -> _Fix:
         raise PermanentError(
             f"{address} is the network or broadcast address of subnet {subnet.name!r} ({prefix})",
             code="address_not_allocatable",
+            hint="state one of the addresses in between",
         )
     return _Fix(port, address, subnet)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -27,14 +27,12 @@ async def sync(
     wishes: Mapping[Spot, Wish],
     ledger: Mapping[Spot, Held],
     *,
-    stated: Collection[Spot],
     now: datetime,
 ) -> None:
     """Occupy and release.
 
-    An address that nobody has, and whose end no fact dates, is free: a late fact has shown that nobody ever
-    had it, or nobody was ever seen with it. But if it is one of `stated`, an operator has just taken it from
-    a port; then it cools down from `now`, the time of the command.
+    An address that nobody has, and whose end nothing dates, is free: a late fact has shown that nobody ever
+    had it, or nobody was ever seen with it.
 
     Raises ConflictError when an address has another holder by now than `ledger` says.
     """
@@ -47,8 +45,7 @@ async def sync(
         elif wish.ending is not None:
             _end(steps, spot[1], wish.ending, held)
         elif held is not None and held.holder.kind in ("nic", "sighting", "reservation"):
-            ended = steps.release if spot in stated else steps.undo
-            ended.append(Release(spot[1], held.holder, now))
+            steps.undo.append(Release(spot[1], held.holder, now))
     await _lock(conn, scopes)
     for scope in sorted(scopes):
         steps = scopes[scope]

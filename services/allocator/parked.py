@@ -37,7 +37,8 @@ async def read_parked(conn: Connection, vm: UUID | None, weight: Weight, limit: 
         SELECT u.*, host(u.address) AS text, coalesce(v.name, u.vm_moid) AS vm_name, p.label, p.mac,
                coalesce(w.name, w.moid) AS wire_name,
                ARRAY(SELECT host(t.address) FROM inventory.statement t
-                     WHERE t.port_id = u.port_id AND t.source = 'fixed' ORDER BY t.address) AS stated
+                     WHERE t.port_id = u.port_id AND t.source = 'fixed' AND t.ended_at IS NULL
+                     ORDER BY t.address) AS stated
         FROM inventory.unmatched u
         LEFT JOIN inventory.vm v ON v.vcenter_id = u.vcenter_id AND v.moid = u.vm_moid
         LEFT JOIN inventory.port p ON p.id = u.port_id

@@ -126,6 +126,8 @@ class NicRow:
     subnet_name: str
     source: str
     since: datetime
+    drift: tuple[str, ...] = ()
+    """What Tools report of that family instead, where the address was stated by an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,10 @@ async def list_nics(
             """
             SELECT n.id, n.vm_id AS vm, n.vm_name, n.vm_moid, n.device_key, n.label, n.mac, n.wire_id AS wire,
                    coalesce(w.name, w.moid, n.wire_id::text) AS wire_name, host(a.address) AS address,
-                   a.subnet_id AS subnet, s.name AS subnet_name, a.source, a.since
+                   a.subnet_id AS subnet, s.name AS subnet_name, a.source, a.since,
+                   ARRAY(SELECT host(u.address) FROM inventory.unmatched u
+                         WHERE u.port_id = n.port_id AND u.verdict = 'drift' AND a.source = 'fixed'
+                         AND family(u.address) = family(a.address) ORDER BY u.address) AS drift
             FROM inventory.nic n
             JOIN inventory.nic_address a ON a.nic_id = n.id
             JOIN ipam.subnet s ON s.id = a.subnet_id
@@ -276,7 +281,7 @@ async def list_nics(
             *wanted,
             address,
         )
-    return [NicRow(**row) for row in rows]
+    return [NicRow(**{**row, "drift": tuple(row["drift"])}) for row in rows]
 
 
 async def list_unmatched(

@@ -20,7 +20,6 @@ from services.allocator.views import (
     WireName,
     read_containing,
     read_on_wires,
-    read_subnets,
     read_wires,
 )
 from shared.ipam.domain import Holder
@@ -146,12 +145,16 @@ async def read(
     containing = await read_containing(conn, set(scopes.values()) | {default}, unexplained(seen, on_wire))
     subnets = {s.id: s for found in on_wire.values() for s, _ in found}
     subnets |= {s.id: s for s in containing.values()}
-    subnets |= await read_subnets(conn, {s["subnet_id"] for s in statements} - subnets.keys())
+    # Not by the subnet's id: one may have been split, merged or made anew since.
+    stated_in = await read_containing(
+        conn, {s["scope_id"] for s in statements}, {s["text"] for s in statements if s["text"] in addresses}
+    )
+    subnets |= {s.id: s for s in stated_in.values()}
     names = await read_wires(conn, wires | {s.default_wire for s in subnets.values()})
     case = Case(
         addresses=addresses,
         seen=seen,
-        stated=_stated(statements, addresses, subnets, ports, places),
+        stated=_stated(statements, addresses, stated_in, ports, places),
         fixed=_fixed(statements, ports, places),
         known_wires={w.id for w in names.values() if w.usable},
         on_wire=on_wire,
@@ -305,13 +308,13 @@ def _seen(
 def _stated(
     rows: Iterable[Record],
     addresses: set[str],
-    subnets: Mapping[UUID, SubnetView],
+    containing: Mapping[Spot, SubnetView],
     ports: Mapping[UUID, PortView],
     places: Mapping[UUID, list[Place]],
 ) -> list[Stated]:
     stated = []
     for row in rows:
-        subnet = subnets.get(row["subnet_id"])
+        subnet = containing.get((row["scope_id"], row["text"]))
         standing = _standing_of(row, ports, places)
         if row["text"] in addresses and subnet is not None and standing is not None:
             nic = nic_id(row["vm_id"], row["device_key"])
@@ -338,7 +341,18 @@ def _fixed(
 def _standing_of(
     row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]]
 ) -> tuple[datetime | None, bool] | None:
-    """`COUNTS`, or since when the VM of a statement is gone, or that it lost the port. None: too early."""
+    """`COUNTS`, or since when it counts no more, or that the VM lost the port. None: too early."""
+    standing = _while_stated(row, ports, places)
+    ended = row["ended_at"]
+    if ended is None or (standing is not None and standing[0] is not None and standing[0] < ended):
+        return standing
+    return ended, False
+
+
+def _while_stated(
+    row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]]
+) -> tuple[datetime | None, bool] | None:
+    """The same, as if nobody had taken the statement back: only the VM may have gone, or lost the port."""
     at = places.get(row["vm_id"], [])
     home = home_of(at)
     if home is None:

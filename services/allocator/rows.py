@@ -12,7 +12,8 @@ from shared.store.pool import Connection
 JSON = "json"
 TEXTS = "texts"
 UUIDS = "uuids"
-_CASTS = {JSON: "jsonb", TEXTS: "text[]", UUIDS: "uuid[]", "inet": "inet"}
+INETS = "inets"
+_CASTS = {JSON: "jsonb", TEXTS: "text[]", UUIDS: "uuid[]", INETS: "inet[]", "inet": "inet"}
 """Columns that travel as text: unnest would flatten an array of arrays, JSON comes encoded, and the server
 parses addresses faster than the driver."""
 
@@ -89,7 +90,7 @@ class Table:
 
     def _encoded(self, columns: Sequence[Sequence[Any]]) -> list[list[Any]]:
         return [
-            [_array(v) for v in values] if kind in (TEXTS, UUIDS) else list(values)
+            [_array(v) for v in values] if kind in (TEXTS, UUIDS, INETS) else list(values)
             for values, kind in zip(columns, self.columns.values(), strict=True)
         ]
 

@@ -58,14 +58,7 @@ async def _settle(
 ) -> None:
     ruling = rule(docket.case)
     changes = _changes(docket, ruling)
-    # Released first: an address that passes from one record to another is told in this order, too.
-    stated = {
-        (bound.scope, address)
-        for record in docket.records.values()
-        for address, bound in record.addresses.items()
-        if bound.source == "fixed" and record.port.id in docket.ports
-    }
-    await sync(conn, ruling.ledger, docket.case.ledger, stated=stated, now=occasion.at())
+    await sync(conn, ruling.ledger, docket.case.ledger, now=occasion.at())
     await write_records(conn, changes)
     verdicts = await write_unmatched(conn, docket, ruling)
     disputes = await write_conflicts(conn, docket, ruling)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.allocator.rows import JSON, TEXTS, UUIDS, Table
+from services.allocator.rows import INETS, JSON, TEXTS, UUIDS, Table
 
 _ORDER = {
     "epoch": "bigint",
@@ -211,6 +211,22 @@ STATEMENT = Table(
         "reservation": "uuid",
         "by": "text",
         "at": "timestamptz",
+        "ended_at": "timestamptz",
+    },
+    keys=3,
+)
+FIX = Table(
+    "inventory.fix",
+    {
+        "port_id": "uuid",
+        "at": "timestamptz",
+        "id": "uuid",
+        "vm_id": "uuid",
+        "device_key": "integer",
+        "addresses": INETS,
+        "scopes": UUIDS,
+        "subnets": UUIDS,
+        "by": "text",
     },
     keys=3,
 )

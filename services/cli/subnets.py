@@ -65,3 +65,14 @@ def port_fix(text: str) -> dict[str, Any]:
     if sign and not port:
         raise ValueError(f"{text!r} names no port before the '='; write it like 4000=10.0.0.9")
     return {"port": port or None, "address": str(parse_address(address))}
+
+
+def port_fixes(text: str) -> list[dict[str, Any]]:
+    """ "4000=10.0.0.9,2001:db8::9": a port by device key, MAC or label, and all its addresses.
+
+    Raises ValueError.
+    """
+    port, sign, addresses = (part.strip() for part in text.rpartition("="))
+    if not sign or not port or not addresses:
+        raise ValueError(f"{text!r} is no port with its addresses; write it like 4000=10.0.0.9,10.0.0.10")
+    return [{"port": port, "address": str(parse_address(one.strip()))} for one in addresses.split(",")]

@@ -17,6 +17,7 @@ Verdict = Literal[
     "denied",
     "conflict",
     "reserved",
+    "drift",
     "weaker_source",
     "link_local",
     "wire_unknown",

@@ -156,8 +156,9 @@ def _won(claimant: Claimant) -> Outcome:
 
 
 def _parked(claimant: Claimant) -> Parked:
-    if claimant.contradicts and claimant.match.subnet is not None:
-        return Parked("weaker_source", claimant.since, (claimant.match.subnet,))
+    if claimant.contradicts and claimant.match.verdict != "link_local":
+        found = claimant.match.subnets if claimant.match.subnet is None else (claimant.match.subnet,)
+        return Parked("drift", claimant.since, found)
     verdict = claimant.match.verdict or "weaker_source"
     return Parked(verdict, claimant.since, claimant.match.subnets)
 

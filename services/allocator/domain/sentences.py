@@ -89,13 +89,16 @@ def _reserved(g: Ground) -> str:
     )
 
 
+def _drift(g: Ground) -> str:
+    stated = ", ".join(g.stated) or "another address"
+    return (
+        f"Tools report {g.address} on {g.port} of VM '{g.vm}', but an operator stated {stated} for it, and "
+        f"what people state stays; state this one with: patchbay vm fix-nics '{g.vm}', or leave it to Tools "
+        f"with: patchbay vm unfix-nics '{g.vm}'"
+    )
+
+
 def _weaker(g: Ground) -> str:
-    if g.stated:
-        stated = ", ".join(g.stated)
-        return (
-            f"Tools report {g.address} on {g.port} of VM '{g.vm}', but an operator stated {stated} for it, "
-            f"and what people state stays; to change it, run: patchbay vm fix-nics '{g.vm}'"
-        )
     return (
         f"Tools of VM '{g.vm}' tell {g.address}, but not on which device it is; state it with: "
         f"patchbay vm fix-nics '{g.vm}' {g.address}"
@@ -125,6 +128,7 @@ _SENTENCES = {
     "denied": _denied,
     "conflict": _conflict,
     "reserved": _reserved,
+    "drift": _drift,
     "weaker_source": _weaker,
     "link_local": _link_local,
     "wire_unknown": _wire_unknown,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -13,16 +12,13 @@ from services.allocator import queries
 from services.allocator.explaining import WhyVm
 from services.allocator.explaining import why as explain
 from services.allocator.queries import NicRow, UnmatchedRow, VmRow
-from services.cli.asking import operator, order
-from services.cli.instance import ended_well, with_platform
+from services.cli.commands import vm_fixes
+from services.cli.instance import with_platform
 from services.cli.lookup import find_vcenter
-from services.cli.outcome import Json, Misused, present
+from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_nics, render_unmatched, render_vms
 from services.cli.rendering.why import render_why
-from services.cli.requests import faults_of
 from services.cli.settings import load
-from services.cli.subnets import port_fix
-from shared.events.commands import VmFixNics
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="VMs, their ports and addresses.")
@@ -92,29 +88,5 @@ def why(which: Which, as_json: Json = False) -> None:
     present(found, lambda: render_why(found), as_json=as_json)
 
 
-@app.command("fix-nics")
-def fix_nics(
-    which: Which,
-    fixes: Annotated[
-        list[str],
-        typer.Argument(help="ADDRESS for the ports in order, or PORT=ADDRESS with device key, MAC or label."),
-    ],
-    as_json: Json = False,
-) -> None:
-    """State addresses that Tools can't report; they are never overwritten by what is observed."""
-    with ended_well():
-        try:
-            command = VmFixNics.model_validate(
-                {"vm": which, "fixes": [port_fix(text) for text in fixes], "by": operator()}
-            )
-        except ValidationError as error:
-            raise Misused(faults_of(error)) from None
-        except ValueError as error:
-            raise Misused(str(error)) from None
-
-    async def work(platform: Platform) -> dict[str, Any]:
-        return await order(platform.bus, command)
-
-    result = with_platform(work, as_json=as_json)
-    ports = f"{len(fixes)} address" + ("es" if len(fixes) != 1 else "")
-    present(result, lambda: Text(f"fixed {ports} of {which}"), as_json=as_json)
+app.command("fix-nics")(vm_fixes.fix_nics)
+app.command("unfix-nics")(vm_fixes.unfix_nics)

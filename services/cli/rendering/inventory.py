@@ -148,12 +148,17 @@ def render_nics(rows: Sequence[NicRow]) -> RenderableType:
     """One line for each address of a NIC record."""
     if not rows:
         return Text("no NIC records")
-    grid = table("vm", "nic", "mac", "address", "subnet", "wire", "source", "since")
+    drifts = any(row.drift for row in rows)
+    grid = table(
+        *("vm", "nic", "mac", "address", "subnet", "wire", "source", "since"),
+        *(("Tools report",) if drifts else ()),
+    )
     for row in rows:
         add(
             grid,
             *(Text(row.vm_name, style="bold"), port_name(row.label), row.mac, row.address, row.subnet_name),
             *(row.wire_name, row.source, row.since),
+            *((Text(", ".join(row.drift), style="yellow"),) if drifts else ()),
         )
     return grid
 

@@ -93,6 +93,18 @@ _WIRES = {
         "Replace it, if `revision` is greater than what you have.",
     ),
     "subnet.deleted": Guidance("`command.subnet.delete` was carried out.", "Remove the subnet."),
+    "subnet.split": Guidance(
+        "`command.subnet.split` was carried out.",
+        "Replace the subnet and add the `parts`. Records keep their ids; `nic.updated` tells each one's subnet.",
+    ),
+    "subnet.merged": Guidance(
+        "`command.subnet.merge` was carried out.",
+        "Replace the subnet and remove those in `merged`. Records keep their ids, `nic.updated` tells them.",
+    ),
+    "subnet.moved": Guidance(
+        "`command.subnet.move` was carried out.",
+        "Offer the subnet on `default_wire` and on those of `wires` that are detected or pinned.",
+    ),
     "subnet.wire.attached": Guidance(
         "VMs on that wire use the subnet's addresses, or an operator pinned the wire.",
         "Offer the subnet on this wire, too. With `detected` somebody may want to see the evidence.",
@@ -116,6 +128,14 @@ _RECORDS = {
         "The VM or its port was removed, or its address went; `reason` says which.",
         "Remove `nic.id` from your table. The addresses are not handed out again before their cooldown.",
     ),
+    "vm.nics.fixed": Guidance(
+        "An operator stated addresses of a VM's ports.",
+        "For the record: `nic.*` tells what came of it. Each port's `addresses` are all that is fixed for it now.",
+    ),
+    "vm.nics.unfixed": Guidance(
+        "An operator took back what was stated for a VM's ports.",
+        "For the record: `nic.*` tells what came of it.",
+    ),
     "address.unmatched": Guidance(
         "No subnet fits, several do, or another holds the address; `verdict` says which.",
         "Show `explanation` to who runs the network: it names the next step.",
@@ -127,6 +147,19 @@ _RECORDS = {
     ),
     "address.conflict.resolved": Guidance(
         "One of the two left, or changed its address.", "End the alert with this `id`."
+    ),
+    "address.reserved": Guidance(
+        "`command.address.reserve` was carried out.", "Show the addresses as kept out of use."
+    ),
+    "address.unreserved": Guidance(
+        "`command.address.release` was carried out, or the end of the reservation came; `why` says which.",
+        "Show the addresses as free, unless something else holds them.",
+    ),
+    "address.bound": Guidance(
+        "`command.address.bind` was carried out.", "Show the address as kept for the MAC."
+    ),
+    "address.unbound": Guidance(
+        "`command.address.unbind` was carried out.", "The address is like any other of its subnet again."
     ),
 }
 
@@ -187,6 +220,30 @@ _COMMANDS = {
         "Sent by an operator who knows better than the evidence.",
         f"{_REPLY}; `subnet.wire.attached` or `.detached` goes to all when it changes something.",
     ),
+    "command.subnet.split": Guidance(
+        "Sent by an operator who divides a network.", f"{_REPLY} with the parts; `subnet.split` goes to all."
+    ),
+    "command.subnet.merge": Guidance(
+        "Sent by an operator who joins networks.", f"{_REPLY} with the subnet; `subnet.merged` goes to all."
+    ),
+    "command.subnet.move": Guidance(
+        "Sent when a network moves to another port group.",
+        f"{_REPLY} with the subnet; `subnet.moved` goes to all.",
+    ),
+    "command.address.reserve": Guidance(
+        "Sent for addresses of things that no vCenter knows.",
+        f"{_REPLY}; a complaint names who has the addresses. `address.reserved` goes to all, once per range.",
+    ),
+    "command.address.release": Guidance(
+        "Sent when they are needed no more.", f"{_REPLY}; `address.unreserved` goes to all, once per range."
+    ),
+    "command.address.bind": Guidance(
+        "Sent for a machine that must always get the same address.",
+        f"{_REPLY}; a complaint names who has the address. `address.bound` goes to all.",
+    ),
+    "command.address.unbind": Guidance(
+        "Sent when any port may have the address again.", f"{_REPLY}; `address.unbound` goes to all."
+    ),
     "command.subnet.set_wires": Guidance(
         "Sent by an operator who knows of several wires at once.",
         f"{_REPLY}; all or nothing, with a `subnet.wire.attached` or `.detached` for each change.",
@@ -201,7 +258,11 @@ _COMMANDS = {
     ),
     "command.vm.fix_nics": Guidance(
         "Sent for VMs without Tools, or whose Tools report too little.",
-        f"{_REPLY}; what is fixed is never overwritten by what is observed.",
+        f"{_REPLY}; what is fixed is never overwritten by what is observed. `vm.nics.fixed` goes to all.",
+    ),
+    "command.vm.unfix_nics": Guidance(
+        "Sent when Tools work again, or a fix was a mistake.",
+        f"{_REPLY}; `vm.nics.unfixed` goes to all, and what Tools report counts again.",
     ),
     "command.reservation.confirm": Guidance(
         "Sent by a provisioning system that need not wait for the collector.",

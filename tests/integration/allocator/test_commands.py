@@ -151,16 +151,16 @@ async def test_g5_a_fixed_address_is_recorded_and_never_overwritten(pool: Pool) 
     stage, say = await staged(pool)
     answer = await stage.command(fix(("4000", "10.0.0.9")))
     assert answer.result is not None
-    assert answer.result["nics"][0]["subnet_name"] == "prod"
-    assert await stage.types() == ["nic.created"]
+    assert answer.result["ports"][0]["addresses"][0]["subnet_name"] == "prod"
+    assert await stage.types() == ["vm.nics.fixed", "nic.created"]
     await stage.tell(say.guest("a", "10.0.0.44"))
     (told,) = await stage.told()
-    assert (told.data.verdict, told.data.sighting.address) == ("weaker_source", "10.0.0.44")
+    assert (told.data.verdict, told.data.sighting.address) == ("drift", "10.0.0.44")
     assert "an operator stated 10.0.0.9" in told.data.explanation
     assert await stage.nics() == {"a/4000": ["10.0.0.9"]}
     assert await stage.ledger() == {"10.0.0.9": "nic", "10.0.0.44": "sighting"}
     explained = await why(pool, "a")
-    assert [a.verdict for a in explained.ports[0].addresses] == ["recorded", "weaker_source"]
+    assert [a.verdict for a in explained.ports[0].addresses] == ["recorded", "drift"]
 
 
 @pytest.mark.parametrize("port", ["4000", "network adapter 1", "by-mac", None])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.cli.subnets import address_range, labels, port_fix, route
+from services.cli.subnets import address_range, labels, port_fix, port_fixes, route
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,13 @@ def test_fixes() -> None:
     for wrong in ("=10.0.0.9", "4000=", "4000"):
         with pytest.raises(ValueError, match=r"port|address"):
             port_fix(wrong)
+
+
+def test_a_port_with_all_its_addresses() -> None:
+    assert port_fixes("Network adapter 1=10.0.0.9, 2001:DB8::9") == [
+        {"port": "Network adapter 1", "address": "10.0.0.9"},
+        {"port": "Network adapter 1", "address": "2001:db8::9"},
+    ]
+    for wrong in ("10.0.0.9", "=10.0.0.9", "4000=", "4000=10.0.0.999", "4000=10.0.0.9,,"):
+        with pytest.raises(ValueError):
+            port_fixes(wrong)

@@ -129,7 +129,7 @@ CREATE TABLE inventory.conflict (
 CREATE INDEX conflict_by_address ON inventory.conflict (address);
 
 -- What people said: addresses stated for a port (source fixed), and those a confirmed reservation brought
--- (source reservation). Void for a VM that was removed after `at`.
+-- (source reservation). Void for a VM that was removed after `at`, or once an operator took it back.
 CREATE TABLE inventory.statement (
     port_id uuid NOT NULL,
     address inet NOT NULL,
@@ -141,8 +141,26 @@ CREATE TABLE inventory.statement (
     reservation uuid,
     by text,
     at timestamptz NOT NULL,
+    ended_at timestamptz,
     PRIMARY KEY (port_id, address, source)
 );
 CREATE INDEX statement_by_address ON inventory.statement (address);
 CREATE INDEX statement_by_vm ON inventory.statement (vm_id);
 CREATE INDEX statement_by_reservation ON inventory.statement (reservation);
+
+-- Each decision of an operator about a port: all addresses that are fixed for it from then on, none if it is
+-- unfixed. `statement` has what all decisions come to, whatever their order.
+CREATE TABLE inventory.fix (
+    port_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    id uuid NOT NULL,
+    vm_id uuid NOT NULL,
+    device_key integer NOT NULL,
+    addresses inet[] NOT NULL,
+    scopes uuid[] NOT NULL, -- of each address
+    subnets uuid[] NOT NULL,
+    by text NOT NULL,
+    PRIMARY KEY (port_id, at, id)
+);
+CREATE INDEX fix_by_address ON inventory.fix USING gin (addresses);
+CREATE INDEX fix_by_vm ON inventory.fix (vm_id);
