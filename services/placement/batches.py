@@ -123,7 +123,7 @@ def _together(
     )
     finding = Finding("request", batch.batch_id, item.request.name, "all_or_nothing", False, because)
     refusal = Refusal(because, (finding,))
-    answer = refused(item.request, refusal, batch=batch.batch_id)
+    answer = refused(item.request, refusal, facts=culprit.facts, batch=batch.batch_id)
     return Answered(item.request, item.fingerprint, answer, refusal.findings, now, batch.batch_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VCENTERS = "SELECT id, name, state, detail, current_to FROM inventory.vcenter"
+VCENTERS = "SELECT id, name, state, detail, nullif(current_to, 'epoch') FROM inventory.vcenter"
 HOST_ORDERS = """
 SELECT vcenter_id, moid, epoch, sequence FROM inventory.host WHERE NOT removed AND state IS NOT NULL
 """

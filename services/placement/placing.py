@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.placement.checking import agrees, still_so
-from services.placement.domain.answering import fingerprint, granted, mac_in_use, placed, refused
+from services.placement.domain.answering import facts_seen, fingerprint, granted, mac_in_use, placed, refused
 from services.placement.domain.deciding import Choice, Refusal, decide
 from services.placement.domain.hosts import lacks
 from services.placement.domain.macs import candidates, chosen
@@ -124,7 +124,7 @@ class Placer:
                     )
             else:
                 # What an earlier request of this round did not get after all may be had by this one.
-                done = None if pending else self._answered(ask, draft, now)
+                done = None if pending else self._answered(ask, draft, world, now)
             if done is None:
                 pending.append(ask)
             else:
@@ -224,8 +224,9 @@ class Placer:
         findings = (*granted(request, choice, addresses), *choice.findings)
         return Answered(request, fingerprint(request), answer, findings, now, draft.ask.batch)
 
-    def _answered(self, ask: Ask, refusal: Refusal, now: datetime) -> Answered:
-        answer: Answer = refused(ask.request, refusal, self._max_rulings, ask.batch)
+    def _answered(self, ask: Ask, refusal: Refusal, world: World, now: datetime) -> Answered:
+        facts = facts_seen(world.vcenters.values(), now)
+        answer: Answer = refused(ask.request, refusal, self._max_rulings, facts=facts, batch=ask.batch)
         return Answered(ask.request, fingerprint(ask.request), answer, refusal.findings, now, ask.batch)
 
 

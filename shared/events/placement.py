@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.events.placement_answer import (
     Alternate,
     Backing,
+    FactsSeen,
     PlacedAddress,
     PlacedNic,
     PlacedWire,
@@ -41,6 +42,7 @@ __all__ = [
     "Backing",
     "BoundPort",
     "Disk",
+    "FactsSeen",
     "Guest",
     "NicCheck",
     "NicRequest",

@@ -160,6 +160,18 @@ class VmCreatePlaced(AboutReservation):
         return self.nics[0].addresses[0].subnet if self.nics and self.nics[0].addresses else None
 
 
+class FactsSeen(Part):
+    """What an answer went by of one vCenter."""
+
+    vcenter: UUID
+    name: str
+    state: Literal["connected", "lost"]
+    as_of: Timestamp | None = None
+    """Up to when its facts were known; None: it was never read to the end."""
+    age_seconds: float | None = None
+    """How old they were when it was decided."""
+
+
 class VmCreateRefused(Event):
     """The answer: no, and why."""
 
@@ -168,6 +180,8 @@ class VmCreateRefused(Event):
     reason: str
     """One sentence that sums up the rulings."""
     rulings: tuple[Ruling, ...]
+    facts: tuple[FactsSeen, ...] = ()
+    """How much of each vCenter was known; nothing where none was looked at."""
     batch: str | None = None
 
     def subject_of(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from services.placement.domain.targets import wanted_address
 from services.placement.domain.world import SubnetFacts, VcenterFacts, WireFacts
 from shared.events.placement import (
     Alternate,
+    FactsSeen,
     PlacedAddress,
     PlacedNic,
     PlacedWire,
@@ -91,8 +92,8 @@ def placed(
             )
             for rival in choice.alternates
         ),
-        facts_as_of=vcenter.as_of,
-        facts_age_seconds=max((now - vcenter.as_of).total_seconds(), 0.0),
+        facts_as_of=vcenter.as_of or now,
+        facts_age_seconds=_age(vcenter, now) or 0.0,
         batch=batch,
     )
     return rendered(answer)
@@ -138,14 +139,32 @@ def granted(request: VmCreateRequested, choice: Choice, addresses: Sequence[Sequ
     return found
 
 
+def _age(vcenter: VcenterFacts, now: datetime) -> float | None:
+    return None if vcenter.as_of is None else max((now - vcenter.as_of).total_seconds(), 0.0)
+
+
+def facts_seen(vcenters: Iterable[VcenterFacts], now: datetime) -> tuple[FactsSeen, ...]:
+    """How much of each vCenter is known, by name."""
+    return tuple(
+        FactsSeen(vcenter=v.id, name=v.name, state=v.state, as_of=v.as_of, age_seconds=_age(v, now))
+        for v in sorted(vcenters, key=lambda vcenter: (vcenter.name, vcenter.id))
+    )
+
+
 def refused(
-    request: VmCreateRequested, refusal: Refusal, limit: int | None = None, batch: str | None = None
+    request: VmCreateRequested,
+    refusal: Refusal,
+    limit: int | None = None,
+    *,
+    facts: tuple[FactsSeen, ...] = (),
+    batch: str | None = None,
 ) -> VmCreateRefused:
     """The answer to a request that cannot be met."""
     return VmCreateRefused(
         request_id=request.request_id,
         reason=refusal.reason,
         rulings=rulings(refusal.findings, limit),
+        facts=facts,
         batch=batch,
     )
 

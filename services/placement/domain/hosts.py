@@ -147,6 +147,8 @@ def _blind(vcenter: VcenterFacts | None, policy: Policy, now: datetime) -> str |
     if vcenter.state != "connected":
         detail = f" ({vcenter.detail})" if vcenter.detail else ""
         return f"sight of vCenter {vcenter.name} is lost{detail}"
+    if vcenter.as_of is None:
+        return f"vCenter {vcenter.name} was not read to the end yet"
     age = now - vcenter.as_of
     if age > policy.max_staleness:
         return (

@@ -57,9 +57,10 @@ class VcenterFacts:
 
     id: UUID
     name: str
-    state: str
+    state: Literal["connected", "lost"]
     detail: str | None
-    as_of: datetime
+    as_of: datetime | None
+    """None: it was never read to the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ def some_world(seed: int) -> World:
             )
         )
     loads = {item.key: Load(dice.randint(0, 8), dice.pick(0, 4096, 8192)) for item in known}
-    vcenters = [vcenter(item, as_of=NOW - timedelta(seconds=dice.pick(0, 500))) for item in VCENTERS]
+    seen = [dice.pick(NOW, NOW - timedelta(seconds=500), None) for _ in VCENTERS]
+    vcenters = [vcenter(item, as_of=at) for item, at in zip(VCENTERS, seen, strict=True)]
     free = {net.id: dice.pick(100, 0, 1, 2) for net in subnets}
     used = {item.id: dice.pick(0, 1) for item in wires}
     made = world(known, wires, subnets, loads=loads, vcenters=vcenters, free=free, ports_used=used)
@@ -161,6 +162,7 @@ def allowed(asked: VmCreateRequested, known: World, key: HostKey, chosen: list[O
     machine, load, seen = known.hosts[key], known.load(key), known.vcenters[key.vcenter]
     fit = (
         seen.state == "connected"
+        and seen.as_of is not None
         and NOW - seen.as_of <= POLICY.max_staleness
         and machine.connection == "connected"
         and not machine.maintenance

@@ -143,6 +143,13 @@ def test_a_vcenter_out_of_sight_places_nothing() -> None:
     assert "3 belong to a vCenter out of sight" in lost.reason
 
 
+def test_a_vcenter_that_was_never_read_places_nothing_and_is_no_fifty_years_old() -> None:
+    pg = wire(1, [1])
+    verdict = refuse(request(), world([host(1)], [pg], [subnet(1, pg)], vcenters=[vcenter(as_of=None)]))
+    assert rules(verdict, "host") == {"esx-1": "in_sight"}
+    assert "vCenter vc-a was not read to the end yet" in str(verdict.findings)
+
+
 def test_unknown_uplinks_rule_nothing_out_and_are_said() -> None:
     pg = wire(1, [1])
     verdict = choose(request(), world([host(1, distributed_links={})], [pg], [subnet(1, pg)]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from services.placement.domain.world import (
@@ -31,7 +31,12 @@ DOWN = Links((), ("vmnic0", "vmnic1"))
 SWITCH = "50 2c 7a"
 
 
-def vcenter(identity: UUID = VCENTER, *, state: str = "connected", as_of: datetime = NOW) -> VcenterFacts:
+def vcenter(
+    identity: UUID = VCENTER,
+    *,
+    state: Literal["connected", "lost"] = "connected",
+    as_of: datetime | None = NOW,
+) -> VcenterFacts:
     return VcenterFacts(identity, f"vc-{identity.hex[-1]}", state, None, as_of)
 
 
