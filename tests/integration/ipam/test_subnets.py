@@ -251,7 +251,9 @@ async def test_an_update_refuses_what_can_not_change_and_what_is_wrong(pool: Poo
     async with transaction(pool) as conn:
         made = await create(conn, "10.0.0.0/24")
         for changes, code in (
-            ({"prefix": "10.0.0.0/23"}, "field_fixed"),
+            ({"prefix": "10.0.2.0/24"}, "prefix_elsewhere"),
+            ({"prefix": "2001:db8::/64"}, "prefix_elsewhere"),
+            ({"scope": "lab"}, "field_fixed"),
             ({"nonsense": 1}, "field_fixed"),
             ({"gateway": "10.0.1.1"}, "gateway_outside_prefix"),
         ):
