@@ -20,6 +20,7 @@ from shared.events.codec import Unreadable, decode
 from shared.events.envelope import Envelope
 from shared.runtime import consuming_metrics as metrics
 from shared.runtime.backoff import Backoff
+from shared.runtime.caution import ALONE, prefetch_for, size_for
 from shared.runtime.errors import Action, ConflictError, PermanentError, TransientError, action_for
 
 log = structlog.get_logger(__name__)
@@ -71,9 +72,8 @@ async def consume(
     backoff = Backoff()
     while not stop.is_set():
         try:
-            # Twice a batch: the next one is on its way while this one is handled. More would only mean more
-            # attempts counted against innocent messages when this process dies.
-            async with bus.consume(queue, prefetch=2 * batch) as consumer:
+            # With care at first: whoever consumed before may have died of what comes now.
+            async with bus.consume(queue, prefetch=ALONE) as consumer:
                 handling = _Handling(consumer, queue, handler, stop, logger, unread=unread)
                 await _consume_batches(handling, batch, linger, backoff)
         except _Stopped:
@@ -86,9 +86,15 @@ async def consume(
 
 async def _consume_batches(handling: _Handling, size: int, linger: timedelta, backoff: Backoff) -> None:
     stopping = asyncio.create_task(handling.stop.wait())
+    held = prefetch = ALONE
     try:
         while not handling.stop.is_set():
-            waiting = asyncio.create_task(handling.consumer.batch(size, linger))
+            if prefetch != held:
+                await handling.consumer.allow(prefetch)
+                held = prefetch
+            # Nothing more comes to who may hold one message only: no use in waiting for it.
+            patience = linger if held > ALONE else timedelta(0)
+            waiting = asyncio.create_task(handling.consumer.batch(min(size, held), patience))
             try:
                 await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -97,7 +103,9 @@ async def _consume_batches(handling: _Handling, size: int, linger: timedelta, ba
                     waiting.cancel()
                     await asyncio.gather(waiting, return_exceptions=True)
             if not waiting.cancelled():
-                await handling.handle(waiting.result())
+                together = size_for(max(each.attempt for each in waiting.result()), size)
+                await handling.handle(waiting.result(), together)
+                prefetch = prefetch_for(together, size)
                 backoff.succeeded()
     finally:
         stopping.cancel()
@@ -123,8 +131,12 @@ class _Handling:
         self._handler = handler
         self._log = logger
 
-    async def handle(self, deliveries: Sequence[Delivery]) -> None:
-        """Handle and settle a batch."""
+    async def handle(self, deliveries: Sequence[Delivery], together: int) -> None:
+        """Handle and settle a batch, so many messages at a time."""
+        for start in range(0, len(deliveries), together):
+            await self._handle(deliveries[start : start + together])
+
+    async def _handle(self, deliveries: Sequence[Delivery]) -> None:
         began = time.perf_counter()
         received = await self._read(deliveries)
         if received:

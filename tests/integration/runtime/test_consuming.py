@@ -103,7 +103,7 @@ class Collecting:
             if self.errors.get(number):
                 raise self.errors[number].pop(0)
         self.handled += numbers
-        if len(self.handled) >= self.enough:
+        if len(set(self.handled)) >= self.enough:
             self.done.set()
 
 
@@ -157,12 +157,31 @@ async def test_g8_a_defect_is_tried_to_the_limit(bus: EmbeddedBus) -> None:
 
 
 async def test_a_conflict_is_tried_again_with_the_whole_batch(bus: EmbeddedBus) -> None:
-    await publish(bus, [beat(1), beat(2)])
-    handler = Collecting(2, {2: [ConflictError("somebody was faster")] * 3})
+    await publish(bus, [beat(1), beat(2), beat(3)])
+    handler = Collecting(3, {3: [ConflictError("somebody was faster")] * 3})
     async with consuming(bus, handler):
         await handler.done.wait()
-    assert handler.handled == [1, 2]
-    assert handler.batches == [[1, 2]] * 4
+    assert handler.handled == [1, 2, 3]
+    assert handler.batches == [[1], *[[2, 3]] * 4]
+
+
+async def test_g8_what_comes_back_is_handled_with_care(bus: EmbeddedBus) -> None:
+    """The first alone; what came twice by a few; what came thrice one by one; the rest in batches."""
+    await publish(bus, [beat(number) for number in range(1, 121)])
+    async with bus.consume("work") as consumer:
+        await consumer.batch(60)
+        await consumer.batch(60)
+    async with bus.consume("work", prefetch=10) as consumer:
+        await consumer.batch(10)
+    await publish(bus, [beat(number) for number in range(121, 221)])
+    handler = Collecting(220)
+    async with consuming(bus, handler, batch=50):
+        await handler.done.wait()
+    assert handler.handled == list(range(1, 221))
+    sizes = [len(batch) for batch in handler.batches]
+    assert sizes[:10] == [1] * 10
+    assert max(sizes[10:16]) == 20
+    assert max(sizes) > 20
 
 
 async def test_g2_a_transient_error_never_drops(bus: EmbeddedBus) -> None:
