@@ -52,7 +52,10 @@ async def read_tracks(conn: Connection, keys: Iterable[Key]) -> tuple[dict[Key, 
     )
     tracks = {
         (row["vcenter_id"], row["moid"]): Track(
-            Order(row["epoch"], row["sequence"]), _wires(row["wires"]), _report(row["report"])
+            Order(row["epoch"], row["sequence"]),
+            _wires(row["wires"]),
+            _report(row["report"]),
+            macs=_macs(row["wires"]),
         )
         for row in heads
     }
@@ -60,7 +63,7 @@ async def read_tracks(conn: Connection, keys: Iterable[Key]) -> tuple[dict[Key, 
     rows = await conn.fetch(
         f"""
         SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.prefix,
-               host(s.gateway) AS gateway, s.first_seen, s.since, s.ended_at, s.live
+               host(s.gateway) AS gateway, s.first_seen, s.since, s.ended_at, s.opened_at, s.removed, s.live
         FROM inventory.sighting s {_AT_PLACES}
         """,  # noqa: S608
         vcenters,
@@ -69,7 +72,10 @@ async def read_tracks(conn: Connection, keys: Iterable[Key]) -> tuple[dict[Key, 
     for row in rows:
         place = (row["vcenter_id"], row["moid"])
         key = SightingKey(row["device_key"], row["address"], row["wire_id"])
-        sighting = Sighting(row["first_seen"], row["since"], row["prefix"], row["gateway"], row["ended_at"])
+        sighting = Sighting(
+            row["first_seen"], row["since"], row["prefix"], row["gateway"], row["ended_at"], row["opened_at"],
+            row["removed"],
+        )  # fmt: skip
         tracks.setdefault(place, Track()).sightings[key] = sighting
         tags[place, key] = Tagged(sighting, row["vm_id"], row["live"])
     return tracks, tags
@@ -142,7 +148,7 @@ async def write_heads(conn: Connection, tracks: Mapping[Key, Track]) -> None:
             (
                 *key,
                 *track.order,
-                None if track.wires is None else _json(_wires_out(track.wires)),
+                None if track.wires is None else _json(_wires_out(track.wires, track.macs)),
                 _json(_report_out(track.report)),
             )
             for key, track in tracks.items()
@@ -163,13 +169,14 @@ def _row(place: Key, key: SightingKey, tagged: Tagged) -> tuple[Any, ...]:
     s = tagged.sighting
     port = None if tagged.vm is None else port_id(tagged.vm, key.device_key)
     return (
-        *place, *key, tagged.vm, port, s.prefix, s.gateway, s.first_seen, s.since, s.ended_at, tagged.live,
+        *place, *key, tagged.vm, port, s.prefix, s.gateway, s.first_seen, s.since, s.ended_at, s.opened_at,
+        s.removed, tagged.live,
     )  # fmt: skip
 
 
 def _content(entry: Entry) -> tuple[str, str | None]:
     if isinstance(entry, Hardware):
-        return "vm", _json(_wires_out(entry.wires))
+        return "vm", _json(_wires_out(entry.wires, entry.macs))
     if isinstance(entry, Spoken):
         return "guest", _json(_report_out(entry.report))
     return "removed", None
@@ -178,7 +185,7 @@ def _content(entry: Entry) -> tuple[str, str | None]:
 def _entry(row: Record) -> Entry:
     order, at, content = Order(row["epoch"], row["sequence"]), row["observed_at"], row["content"]
     if row["kind"] == "vm":
-        return Hardware(order, at, _wires(content) or {})
+        return Hardware(order, at, _wires(content) or {}, _macs(content))
     if row["kind"] == "guest":
         return Spoken(order, at, _report(content))
     return Removed(order, at)
@@ -186,7 +193,7 @@ def _entry(row: Record) -> Entry:
 
 def _base_out(track: Track) -> dict[str, Any]:
     return {
-        "wires": None if track.wires is None else _wires_out(track.wires),
+        "wires": None if track.wires is None else _wires_out(track.wires, track.macs),
         "report": _report_out(track.report),
         "sightings": [
             [
@@ -198,6 +205,8 @@ def _base_out(track: Track) -> dict[str, Any]:
                 s.prefix,
                 s.gateway,
                 None if s.ended_at is None else s.ended_at.isoformat(),
+                None if s.opened_at is None else s.opened_at.isoformat(),
+                s.removed,
             ]
             for key, s in sorted(track.sightings.items())
         ],
@@ -206,14 +215,18 @@ def _base_out(track: Track) -> dict[str, Any]:
 
 def _base(row: Record) -> Track:
     content = row["content"]
-    track = Track(Order(row["epoch"], row["sequence"]), _wires(content["wires"]), _report(content["report"]))
-    for device, address, wire, first, since, prefix, gateway, ended in content["sightings"]:
+    wires = content["wires"]
+    order = Order(row["epoch"], row["sequence"])
+    track = Track(order, _wires(wires), _report(content["report"]), macs=_macs(wires))
+    for device, address, wire, first, since, prefix, gateway, ended, opened, removed in content["sightings"]:
         track.sightings[SightingKey(device, address, UUID(wire))] = Sighting(
             datetime.fromisoformat(first),
             datetime.fromisoformat(since),
             prefix,
             gateway,
             None if ended is None else datetime.fromisoformat(ended),
+            None if opened is None else datetime.fromisoformat(opened),
+            removed,
         )
     return track
 
@@ -224,16 +237,20 @@ def _last(track: Track) -> datetime:
     return max(times, default=datetime.fromtimestamp(0, UTC))
 
 
-def _wires(content: Mapping[str, str] | None) -> dict[int, UUID] | None:
-    return None if content is None else {int(key): UUID(wire) for key, wire in content.items()}
+def _wires(content: Mapping[str, list[str | None]] | None) -> dict[int, UUID] | None:
+    return None if content is None else {int(key): UUID(wire) for key, (wire, _) in content.items()}
+
+
+def _macs(content: Mapping[str, list[str | None]] | None) -> dict[int, str]:
+    return {int(key): mac for key, (_, mac) in (content or {}).items() if mac is not None}
 
 
 def _report(content: Mapping[str, Any]) -> dict[int, tuple[Seen, ...]]:
     return {int(key): tuple(Seen(*seen) for seen in addresses) for key, addresses in content.items()}
 
 
-def _wires_out(wires: Mapping[int, UUID]) -> dict[str, str]:
-    return {str(key): str(wire) for key, wire in sorted(wires.items())}
+def _wires_out(wires: Mapping[int, UUID], macs: Mapping[int, str]) -> dict[str, list[str | None]]:
+    return {str(key): [str(wire), macs.get(key)] for key, wire in sorted(wires.items())}
 
 
 def _report_out(report: Mapping[int, tuple[Seen, ...]]) -> dict[str, list[list[object]]]:

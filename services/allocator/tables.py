@@ -136,9 +136,26 @@ SIGHTING = Table(
         "first_seen": "timestamptz",
         "since": "timestamptz",
         "ended_at": "timestamptz",
+        "opened_at": "timestamptz",
+        "removed": "boolean",
         "live": "boolean",
     },
     keys=5,
+)
+TENURE = Table(
+    "inventory.tenure",
+    _PLACE
+    | {
+        "device_key": "integer",
+        "address": "inet",
+        "wire_id": "uuid",
+        "opened_at": "timestamptz",
+        "ended_at": "timestamptz",
+        "ended_epoch": "bigint",
+        "ended_sequence": "bigint",
+        "mac": "macaddr",
+    },
+    keys=6,
 )
 NIC = Table(
     "inventory.nic",

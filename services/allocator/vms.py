@@ -29,6 +29,7 @@ from services.allocator.sighting_rows import (
     write_heads,
     write_sightings,
 )
+from services.allocator.tenures import write_tenures
 from services.allocator.vm_rows import (
     VmAt,
     learn,
@@ -44,7 +45,7 @@ from shared.events.envelope import Envelope
 from shared.events.guest import GuestAddressesChanged
 from shared.events.inventory import VmChanged, VmRemoved
 from shared.model.identifiers import port_id, wire_id
-from shared.model.ordering import BEFORE_ALL
+from shared.model.ordering import BEFORE_ALL, Order
 from shared.store.pool import Connection
 
 VmFact = VmChanged | VmRemoved | GuestAddressesChanged
@@ -66,6 +67,7 @@ async def apply_vms(conn: Connection, envelopes: Sequence[Envelope[VmFact]], occ
     tracks, tags = await read_tracks(conn, [*after, *others])
     moved = await _fold(conn, tracks, fresh)
     await write_heads(conn, {key: tracks[key] for key in moved})
+    await write_tenures(conn, tracks, moved, tags)
     await write_vms(conn, [vm for key, vm in after.items() if vm != before[key]])
     for envelope in envelopes:
         at = after[envelope.data.vcenter, envelope.data.moid]
@@ -119,7 +121,8 @@ def _entries(envelopes: Sequence[Envelope[VmFact]]) -> dict[Key, list[Entry]]:
                 p.key: UNKNOWN_WIRE if p.network is None else wire_id(fact.vcenter, p.network)
                 for p in fact.ports
             }
-            entry = Hardware(fact.order, envelope.time, wires)
+            macs = {p.key: p.mac for p in fact.ports if p.mac is not None}
+            entry = Hardware(fact.order, envelope.time, wires, macs)
         elif isinstance(fact, GuestAddressesChanged):
             report = report_of(fact)
             entry = Spoken(fact.order, envelope.time, report) if report else None
@@ -130,8 +133,13 @@ def _entries(envelopes: Sequence[Envelope[VmFact]]) -> dict[Key, list[Entry]]:
     return entries
 
 
-async def _fold(conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, Sequence[Entry]]) -> set[Key]:
-    """Continue the histories; those that a late entry came for are folded from their beginning."""
+async def _fold(
+    conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, Sequence[Entry]]
+) -> dict[Key, Order | None]:
+    """Continue the histories; those that a late entry came for are folded from their beginning.
+
+    Which ones, and for the latter the order of that beginning.
+    """
     late = {key for key, told in fresh.items() if key in tracks and told[0].order < tracks[key].order}
     whole = await read_history(conn, late)
     for key, told in fresh.items():
@@ -140,7 +148,7 @@ async def _fold(conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, 
             tracks[key] = fold(base, entries)
         else:
             tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told)
-    return set(fresh)
+    return {key: whole[key][0].order if key in late else None for key in fresh}
 
 
 async def _follow(

@@ -20,11 +20,12 @@ UNKNOWN_WIRE = UUID(int=0)
 
 
 class Hardware(NamedTuple):
-    """The VM exists, with these devices: wire (or `UNKNOWN_WIRE`) by device key."""
+    """The VM exists, with these devices: wire (or `UNKNOWN_WIRE`) and MAC by device key."""
 
     order: Order
     at: datetime
     wires: Mapping[int, UUID]
+    macs: Mapping[int, str] = {}
 
 
 class Spoken(NamedTuple):
@@ -62,35 +63,67 @@ class Sighting:
     prefix: int | None = None
     gateway: str | None = None
     ended_at: datetime | None = None
+    opened_at: datetime | None = None
+    """When it was last seen on this wire after it had not been."""
+    removed: bool = False
+    """It ended because the device, or the VM, went; not because the guest named other addresses."""
+
+
+class Period(NamedTuple):
+    """For how long a device had an address on a wire, without a break.
+
+    `ended` is the place of the fact that ended it, `mac` what the device had then.
+    """
+
+    key: SightingKey
+    opened_at: datetime
+    ended_at: datetime | None = None
+    ended: Order | None = None
+    mac: str | None = None
 
 
 @dataclass(slots=True)
 class Track:
-    """The end of a history: what was said last, and all sightings. `wires` is None while there is no VM."""
+    """The end of a history: what was said last, and all sightings. `wires` is None while there is no VM.
+
+    `closed` are the periods that ended while it was folded, not those before.
+    """
 
     order: Order = BEFORE_ALL
     wires: dict[int, UUID] | None = None
     report: dict[int, tuple[Seen, ...]] = field(default_factory=dict)
     sightings: dict[SightingKey, Sighting] = field(default_factory=dict)
+    macs: dict[int, str] = field(default_factory=dict)
+    closed: list[Period] = field(default_factory=list, compare=False)
+
+    def open_periods(self) -> list[Period]:
+        """Who has what now."""
+        return [
+            Period(key, s.opened_at or s.since) for key, s in self.sightings.items() if s.ended_at is None
+        ]
 
 
 def fold(track: Track, entries: Iterable[Entry]) -> Track:
     """`track` continued with `entries`, all of them newer than it and from old to new."""
-    now = Track(track.order, track.wires, dict(track.report), dict(track.sightings))
+    now = Track(track.order, track.wires, dict(track.report), dict(track.sightings), dict(track.macs))
     for entry in entries:
         assert entry.order > now.order, "a late entry needs the whole history folded again"  # noqa: S101
         now.order = entry.order
         if isinstance(entry, Hardware):
             now.wires = dict(entry.wires)
+            # Devices that are gone keep theirs: a period that ends with them is still to tell it.
+            now.macs |= entry.macs
         elif isinstance(entry, Spoken):
             now.report = speak(now.report, entry.report)
         else:
             now.wires, now.report = None, {}
-        _settle(now, entry.at)
+        _settle(now, entry.at, removed=not isinstance(entry, Spoken))
+        if now.wires is not None:
+            now.macs = {key: mac for key, mac in now.macs.items() if key in now.wires}
     return now
 
 
-def _settle(track: Track, at: datetime) -> None:
+def _settle(track: Track, at: datetime, *, removed: bool) -> None:
     """Open, carry over and end sightings so that they show what holds since `at`."""
     was_open = {
         (key.device_key, key.address): key for key, s in track.sightings.items() if s.ended_at is None
@@ -102,11 +135,15 @@ def _settle(track: Track, at: datetime) -> None:
         since = at if before is None else track.sightings[before].since
         known = track.sightings.get(key)
         first = at if known is None else min(known.first_seen, at)
-        track.sightings[key] = Sighting(first, since, seen.prefix, seen.gateway)
+        opened = known.opened_at if known is not None and known.ended_at is None else at
+        track.sightings[key] = Sighting(first, since, seen.prefix, seen.gateway, opened_at=opened)
         still.add(key)
     for key in was_open.values():
         if key not in still:
-            track.sightings[key] = replace(track.sightings[key], ended_at=at)
+            known = track.sightings[key]
+            track.sightings[key] = replace(known, ended_at=at, removed=removed)
+            mac = track.macs.get(key.device_key)
+            track.closed.append(Period(key, known.opened_at or known.since, at, track.order, mac))
 
 
 def _present(track: Track) -> Iterable[tuple[int, Seen, UUID]]:

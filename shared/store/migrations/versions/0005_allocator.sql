@@ -10,7 +10,7 @@ CREATE TABLE inventory.vm_history (
     sequence bigint NOT NULL,
     observed_at timestamptz NOT NULL,
     kind text NOT NULL CHECK (kind IN ('vm', 'guest', 'removed', 'base')),
-    -- vm: wire by device key. guest: [address, prefix, gateway] by device key. base: what all before, which is no
+    -- vm: wire and MAC by device key. guest: [address, prefix, gateway] by device key. base: what all before, which is no
     -- longer kept, came to.
     content jsonb,
     PRIMARY KEY (vcenter_id, moid, epoch, sequence)
@@ -23,7 +23,7 @@ CREATE TABLE inventory.vm_head (
     moid text NOT NULL,
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
-    wires jsonb, -- null: no fact about the VM as hardware yet, or it is removed
+    wires jsonb, -- wire and MAC by device key; null: no fact about the VM as hardware yet, or it is removed
     report jsonb NOT NULL,
     PRIMARY KEY (vcenter_id, moid)
 );
@@ -56,6 +56,8 @@ CREATE TABLE inventory.sighting (
     first_seen timestamptz NOT NULL, -- on this wire
     since timestamptz NOT NULL, -- without a break, on whatever wire
     ended_at timestamptz,
+    opened_at timestamptz, -- last seen on this wire since then
+    removed boolean NOT NULL DEFAULT false, -- it ended because the device or the VM went
     -- It counts: the VM exists, and this is where it lives.
     live boolean NOT NULL,
     PRIMARY KEY (vcenter_id, moid, device_key, address, wire_id)
@@ -64,6 +66,26 @@ CREATE INDEX sighting_by_address ON inventory.sighting (address);
 CREATE INDEX sighting_by_wire ON inventory.sighting (wire_id, address);
 CREATE INDEX sighting_by_vm ON inventory.sighting (vm_id);
 CREATE INDEX sighting_by_port ON inventory.sighting (port_id) WHERE live;
+
+CREATE INDEX sighting_by_end ON inventory.sighting (ended_at) WHERE NOT live;
+
+-- "Who had this address on Tuesday": each period for which a device was seen with an address on a wire, for years.
+-- `sighting` above has only the last of each. A period that is not over has no end.
+CREATE TABLE inventory.tenure (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    device_key integer NOT NULL,
+    address inet NOT NULL,
+    wire_id uuid NOT NULL,
+    opened_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    ended_epoch bigint, -- place of the fact that ended it
+    ended_sequence bigint,
+    mac macaddr, -- when it ended
+    PRIMARY KEY (vcenter_id, moid, device_key, address, wire_id, opened_at)
+);
+CREATE INDEX tenure_by_address ON inventory.tenure (address, opened_at);
+CREATE INDEX tenure_by_end ON inventory.tenure (ended_at);
 
 -- NIC records: what the platform vouches for.
 CREATE TABLE inventory.nic (
