@@ -48,7 +48,9 @@ def admits(queue: str, *, with_commands: bool, topology: Topology = TOPOLOGY) ->
         return patterns is None or any(matches_words(pattern, words) for pattern in patterns)
 
     def admitted(message: Message) -> bool:
-        return (with_commands or not asks(message.type)) and bound(message.routing_key)
+        # What was played or sent back before has the queue's name for a key, and its own beside it.
+        key = str(message.headers.get(KEY_HEADER, message.routing_key))
+        return (with_commands or not asks(message.type)) and bound(key)
 
     return admitted
 
@@ -96,7 +98,7 @@ def marked(entry: LogEntry, queue: str, replay: str) -> Message:
             **message.headers,
             REPLAY_HEADER: replay,
             ORIGIN_HEADER: entry.time.isoformat(),
-            KEY_HEADER: message.routing_key,
+            KEY_HEADER: message.headers.get(KEY_HEADER, message.routing_key),
         },
     )
 

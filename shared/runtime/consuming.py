@@ -18,6 +18,7 @@ from shared.bus.port import Bus, Consumer, Delivery, Unroutable
 from shared.events.base import Event
 from shared.events.codec import Unreadable, decode
 from shared.events.envelope import Envelope
+from shared.events.topology import DELIVERY_LIMIT
 from shared.runtime import consuming_metrics as metrics
 from shared.runtime.backoff import Backoff
 from shared.runtime.caution import ALONE, prefetch_for, size_for
@@ -226,6 +227,8 @@ class _Handling:
         )
         metrics.RETRIED.labels(self._queue, "defect").inc()
         await self.consumer.requeue(delivery)
+        if delivery.attempt > DELIVERY_LIMIT:  # the bus buries it now
+            metrics.DEAD_LETTERED.labels(self._queue, "delivery_limit").inc()
 
     async def _dead_letter(self, delivery: Delivery, reason: str, detail: str) -> None:
         await self.consumer.dead_letter(delivery, reason, detail)

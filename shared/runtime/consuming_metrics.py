@@ -7,7 +7,7 @@ from prometheus_client import Counter, Histogram
 HANDLED = Counter("patchbay_events_handled_total", "Events handled and acknowledged.", ["queue"])
 DEAD_LETTERED = Counter(
     "patchbay_events_dead_lettered_total",
-    "Events sent to the dead-letter queue by a consumer; the broker's own are in the queue only.",
+    "Events that ended in the dead-letter queue, by the reason that they have there.",
     ["queue", "reason"],
 )
 RETRIED = Counter(

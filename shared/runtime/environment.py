@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import stamina
 import structlog
@@ -14,6 +15,7 @@ import structlog
 from shared.bus.connecting import connect_bus
 from shared.bus.port import Bus
 from shared.events.topology import TOPOLOGY
+from shared.runtime.dead_letter_metrics import dead_letters_counted
 from shared.runtime.errors import TransientError
 from shared.runtime.health import Health
 from shared.runtime.settings import CoreSettings
@@ -67,6 +69,8 @@ async def open_platform(
         bus = await _connected_bus(settings, database_url, name, patience)
         stack.push_async_callback(bus.close)
         await bus.declare(TOPOLOGY)
+        if port is not None:
+            await stack.enter_async_context(dead_letters_counted(bus))
         health.ready()
         try:
             yield Platform(database_url, pool, bus, health, port)
@@ -133,6 +137,13 @@ async def _connected_bus(settings: CoreSettings, database_url: str, name: str, p
         with attempt:
             return await connect_bus(amqp_url=amqp_url, database_url=database_url, name=f"patchbay-{name}")
     raise AssertionError("the last attempt returns or raises")
+
+
+def _tell_health(health: Health, reason: str | None) -> None:
+    if reason is None:
+        health.ready("bus")
+    else:
+        health.unready(reason, "bus")
 
 
 async def _close_pool(pool: Pool) -> None:

@@ -28,7 +28,7 @@ from services.cli.filters import (
 from services.cli.instance import with_platform
 from services.cli.interrupting import until_interrupted
 from services.cli.outcome import Json, aside, people, print_json
-from services.cli.rendering.sentences import sentence
+from services.cli.rendering.operation_sentences import sentence
 from services.cli.selecting import point_in_time, start_of
 from shared.bus.port import LogEntry, LogStart
 from shared.events.base import Event

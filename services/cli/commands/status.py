@@ -79,6 +79,8 @@ def status(
 
     found = with_platform(work, as_json=as_json)
     present(found, lambda: _render(found), as_json=as_json)
+    if found.dead_letters and not as_json:
+        aside().print("dead letters wait for a decision: patchbay dead-letters list", markup=False)
     if not found.complete:
         absent = [service.service for service in found.services if not service.running]
         aside().print(f"not running: {', '.join(absent)}. Start with: patchbay run {' '.join(absent)}")
@@ -106,5 +108,6 @@ def _render(found: Status) -> RenderableType:
     for service in found.services:
         state = Text("running", style="green") if service.running else Text("not running", style="red")
         add(grid, service.service, state, service.consumers, service.waiting)
-    add(grid, "dead letters", "", "", found.dead_letters)
+    dead = Text(str(found.dead_letters), style="bold red" if found.dead_letters else "")
+    add(grid, "dead letters", "", "", dead)
     return grid

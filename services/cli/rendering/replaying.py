@@ -100,15 +100,20 @@ def render_replays(replays: list[Replay]) -> RenderableType:
     """All replays."""
     if not replays:
         return Text("no replays yet; begin one with: patchbay events replay --from … --file …")
-    grid = table("id", "state", "from", "to", "at", "of", "sent", "by", "changed", right=("at", "of", "sent"))
+    grid = table("id", "state", "from", "to", "done", "sent", "by", "changed", right=("done", "sent"))
     for replay in replays:
         at = replay.progress
         add(
             grid,
             *(replay.id, _state(replay), replay.plan.source, str(replay.plan.target)),
-            *(at.next, replay.plan.last, at.sent, replay.by, replay.changed_at),
+            *(_share(replay), at.sent, replay.by, replay.changed_at),
         )
     return grid
+
+
+def _share(replay: Replay) -> str:
+    whole = replay.plan.last - replay.plan.first + 1
+    return f"{100 * (replay.progress.next - replay.plan.first) // max(1, whole)} %"
 
 
 def _state(replay: Replay) -> Text:
