@@ -29,6 +29,11 @@ LOST = Counter("patchbay_collector_lost_total", "Losses of sight, by cause", ["v
 LAG = Gauge(
     "patchbay_collector_lag_seconds", "From receiving the newest change to its confirmation", ["vcenter"]
 )
+CLOCK_SKEW = Gauge(
+    "patchbay_collector_clock_skew_seconds",
+    "How far the vCenter's clock is ahead of ours, at login",
+    ["vcenter"],
+)
 EPOCH = Gauge("patchbay_collector_epoch", "Number of the current login", ["vcenter"])
 OBJECTS = Gauge("patchbay_collector_objects", "Objects in sight, by kind", ["vcenter", "kind"])
 SNAPSHOT = Histogram(

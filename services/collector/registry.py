@@ -25,7 +25,7 @@ State = Literal["new", "connecting", "snapshot", "held", "watching", "lost", "pa
 _COLUMNS = """
     v.id, v.name, v.url, v.user_ref, v.password_ref, v.tls, v.tls_detail, v.proxy, v.scope, v.instance_uuid,
     v.paused, v.resync_requested, v.rereads, v.datacenters, v.brake_released, v.held, v.suppressed,
-    v.state, v.state_detail, v.state_at, v.added_at,
+    v.clock_skew_seconds, v.state, v.state_detail, v.state_at, v.added_at,
     coalesce(s.epoch, 0) AS epoch
 """
 _FROM = "collector.vcenter v LEFT JOIN collector.stream s ON s.vcenter_id = v.instance_uuid"
@@ -67,6 +67,8 @@ class Vcenter(NewVcenter):
     """Objects whose removal the brake holds, by kind."""
     suppressed: Mapping[str, int] = field(default_factory=dict)
     """Changes since the last login that said nothing new, by reason; as of the last heartbeat."""
+    clock_skew_seconds: float | None = None
+    """How far its clock was ahead of ours at the last login; None before the first."""
     state: State = "new"
     state_detail: str = ""
     state_at: datetime | None = None
@@ -290,6 +292,15 @@ async def set_suppressed(pool: Pool, vcenter: Vcenter, suppressed: Mapping[str, 
     async with transaction(pool) as connection:
         await connection.execute(
             "UPDATE collector.vcenter SET suppressed = $2::jsonb WHERE id = $1", *(vcenter.id, suppressed)
+        )
+
+
+async def set_clock_skew(pool: Pool, vcenter: Vcenter, seconds: float) -> None:
+    """Note how far the vCenter's clock is ahead of ours."""
+    async with transaction(pool) as connection:
+        await connection.execute(
+            "UPDATE collector.vcenter SET clock_skew_seconds = $2 WHERE id = $1",
+            *(vcenter.id, round(seconds, 1)),
         )
 
 

@@ -142,9 +142,10 @@ class Watcher:
                 f"{vcenter.url} is now vCenter {about.instance_uuid}, it was {expected}; its objects are "
                 f"others. If that is right: patchbay vcenter remove {vcenter.name}, and add it again",
             )
-        skew = abs((about.clock - datetime.now(UTC)).total_seconds())
-        if skew > self._settings.skew_warning_seconds:
-            log.warning("clocks differ", vcenter=vcenter.name, seconds=round(skew))
+        await registry.set_clock_skew(self._pool, vcenter, about.clock_skew)
+        metrics.CLOCK_SKEW.labels(vcenter.name).set(about.clock_skew)
+        if abs(about.clock_skew) > self._settings.skew_warning_seconds:
+            log.warning("clocks differ", vcenter=vcenter.name, seconds=round(about.clock_skew))
 
     async def _lose(self, vcenter: Vcenter, lost: SightLost, lock: Lock) -> None:
         """Tell that sight is lost; nothing else changes by it."""

@@ -39,12 +39,16 @@ class RunningSimulator:
     @property
     def url(self) -> str:
         """Where SOAP clients connect, such as http://127.0.0.1:8989/sdk."""
-        return f"{self.scheme}://{self.host}:{self.port}/sdk"
+        return f"{self.scheme}://{self._authority}/sdk"
 
     @property
     def control_url(self) -> str:
         """Where the control API is."""
-        return f"{self.scheme}://{self.host}:{self.port}/control"
+        return f"{self.scheme}://{self._authority}/control"
+
+    @property
+    def _authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def stop(self) -> None:
         """Let `run` or the surrounding context end."""

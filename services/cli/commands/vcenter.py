@@ -25,7 +25,7 @@ from services.cli.rendering.tables import add as add_row
 from services.cli.rendering.tables import table
 from services.cli.settings import load
 from services.collector import registry
-from services.collector.checking import Check
+from services.collector.checking import SKEW_SECONDS, Check, clock_words
 from services.collector.checking import check as check_vcenter
 from services.collector.registry import NewVcenter, Vcenter
 from services.collector.vsphere.endpoint import TlsMode
@@ -317,6 +317,7 @@ def _plain(row: Vcenter) -> dict[str, Any]:
         "paused": row.paused,
         "held": row.held,
         "suppressed": row.suppressed,
+        "clock_skew_seconds": row.clock_skew_seconds,
         "tls": row.tls,
         "proxy": (row.proxy or "environment").removeprefix("text:"),
         "scope": row.scope,
@@ -332,8 +333,13 @@ def _render(rows: list[Vcenter]) -> RenderableType:
     grid = table("name", "state", "since", "epoch", "tls", "scope", "url", "detail", right=("epoch",))
     for row in rows:
         state = Text(row.state, style=_STYLES.get(row.state, ""))
-        add_row(grid, row.name, state, row.state_at, row.epoch, row.tls, row.scope, row.url, row.state_detail)
+        add_row(grid, row.name, state, row.state_at, row.epoch, row.tls, row.scope, row.url, _detail(row))
     return grid
+
+
+def _detail(row: Vcenter) -> str:
+    skew = row.clock_skew_seconds or 0.0
+    return "; ".join(filter(None, (row.state_detail, clock_words(skew) if abs(skew) > SKEW_SECONDS else "")))
 
 
 def _checks(checks: list[Check]) -> RenderableType:

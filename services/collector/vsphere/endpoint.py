@@ -39,8 +39,13 @@ class Endpoint:
     @property
     def url(self) -> str:
         """The address as text."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port as URLs have them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
+        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,26 @@ def thumbprint(certificate: bytes) -> str:
     return hashlib.sha256(certificate).hexdigest()
 
 
-class PinnedConnection(HTTPSConnection):
+class TunnelledConnection(HTTPConnection):
+    """Names an IPv6 address to a proxy in brackets, which Python does from 3.13 on only."""
+
+    _tunnel_host: str
+
+    def _tunnel(self) -> None:
+        bare = self._tunnel_host
+        self._tunnel_host = f"[{bare}]" if ":" in bare else bare
+        try:
+            super()._tunnel()  # type: ignore[misc]  # http.client's own, which typeshed does not list
+        finally:
+            # As it was: the certificate is checked against it.
+            self._tunnel_host = bare
+
+
+class SecureConnection(TunnelledConnection, HTTPSConnection):
+    """TLS, if need be inside of a tunnel."""
+
+
+class PinnedConnection(SecureConnection):
     """Talks to a server with one certificate only; nothing is sent before that is sure."""
 
     expected: str = ""
@@ -160,13 +184,15 @@ def connection_to(endpoint: Endpoint, context: ssl.SSLContext | None, seconds: f
     host, port = (endpoint.host, endpoint.port) if via is None else (via.host, via.port)
     connection: HTTPConnection
     if endpoint.scheme == "http" or context is None:
-        connection = HTTPConnection(host, port, timeout=seconds)
+        connection = TunnelledConnection(host, port, timeout=seconds)
     elif endpoint.tls == "thumbprint":
         connection = PinnedConnection(host, port, timeout=seconds, context=context)
         connection.expected = endpoint.tls_detail or ""
     else:
-        connection = HTTPSConnection(host, port, timeout=seconds, context=context)
+        connection = SecureConnection(host, port, timeout=seconds, context=context)
     if via is not None:
         # The certificate is that of the vCenter all the same: TLS begins inside the tunnel.
-        connection.set_tunnel(endpoint.host, endpoint.port, headers=dict(via.headers()))
+        connection.set_tunnel(
+            endpoint.host, endpoint.port, headers={"Host": endpoint.authority, **via.headers()}
+        )
     return connection

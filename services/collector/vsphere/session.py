@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from time import thread_time
 from typing import Any, TypeVar
 from uuid import UUID
@@ -46,11 +46,11 @@ class Patience:
 
 @dataclass(frozen=True)
 class About:
-    """Who answered: its identity, product in words, and its clock when asked."""
+    """Who answered: its identity, product in words, and how many seconds its clock is ahead of ours."""
 
     instance_uuid: UUID
     product: str
-    clock: datetime
+    clock_skew: float
 
 
 class Session:
@@ -183,4 +183,11 @@ def _log_in(transport: Transport, credentials: Credentials) -> tuple[Any, About]
     if identity is None:
         raise SightLost("identity_changed", f"{content.about.fullName} has no instance UUID: not a vCenter")
     content.sessionManager.Login(credentials.user, credentials.password.get_secret_value(), None)
-    return content, About(identity, content.about.fullName, instance.CurrentTime())
+    return content, About(identity, content.about.fullName, _clock_skew(instance))
+
+
+def _clock_skew(instance: Any) -> float:
+    asked = datetime.now(UTC)
+    clock: datetime = instance.CurrentTime()
+    # Taken in the middle of the call: a slow way there is no wrong clock.
+    return (clock - (asked + (datetime.now(UTC) - asked) / 2)).total_seconds()

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
 from services.collector.registry import NewVcenter, add, change, get
 from services.collector.vsphere.session import Session
@@ -323,5 +324,11 @@ async def test_a_clock_that_differs_is_noticed(bench: Bench, sim: RunningSimulat
         async with bench.collector():
             await bench.observer.first(VcenterHeartbeat)
     [noticed] = [entry for entry in entries if entry["event"] == "clocks differ"]
-    assert 85 <= noticed["seconds"] <= 95
+    assert -95 <= noticed["seconds"] <= -85
     assert noticed["vcenter"] == "lab"
+    kept = (await get(bench.pool, "lab")).clock_skew_seconds
+    assert kept is not None
+    assert -95 <= kept <= -85
+    assert REGISTRY.get_sample_value("patchbay_collector_clock_skew_seconds", {"vcenter": "lab"}) == (
+        pytest.approx(kept, abs=0.1)
+    )

@@ -33,12 +33,13 @@ class Proxy:
 
     login: str | None = None
     port: int = 0
+    host: str = "127.0.0.1"
     asked_for: list[str] = field(default_factory=list)
     tunnels: set[asyncio.Task[None]] = field(default_factory=set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Proxy]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -60,7 +61,7 @@ class Proxy:
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
             writer.close()
             return
-        there, back = await asyncio.open_connection("127.0.0.1", int(target.rpartition(":")[2]))
+        there, back = await asyncio.open_connection(self.host, int(target.rpartition(":")[2]))
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         for source, sink in ((reader, back), (there, writer)):
             tunnel = asyncio.create_task(_pump(source, sink))

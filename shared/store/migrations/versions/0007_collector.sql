@@ -29,6 +29,8 @@ CREATE TABLE collector.vcenter (
     held jsonb,
     -- Changes since the last login that said nothing new, by reason.
     suppressed jsonb NOT NULL DEFAULT '{}',
+    -- How far its clock was ahead of ours at the last login.
+    clock_skew_seconds double precision,
     state text NOT NULL DEFAULT 'new',
     state_detail text NOT NULL DEFAULT '',
     state_at timestamptz NOT NULL DEFAULT now(),
