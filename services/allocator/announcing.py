@@ -41,6 +41,10 @@ class Announcements:
             {"type": e.type, "subject": e.subject, "data": e.data.model_dump(mode="json")} for e in self._told
         ]
 
+    def messages(self) -> Sequence[Message]:
+        """What `send` will put into the outbox."""
+        return tuple(self._messages)
+
     def __len__(self) -> int:
         return len(self._messages)
 

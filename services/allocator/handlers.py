@@ -19,6 +19,8 @@ from services.allocator.settings import AllocatorSettings
 from services.allocator.settling import Policy, settle
 from services.allocator.vcenters import apply_vcenters
 from services.allocator.vms import apply_vms
+from shared.audit.recording import record
+from shared.bus.port import Message
 from shared.events import inventory as inv
 from shared.events import placement
 from shared.events.base import Event
@@ -106,8 +108,9 @@ class Allocator:
                 result = await carry_out(conn, envelope, out, self.policy)
                 if getattr(envelope.data, "dry_run", False):
                     raise _Undone({**result, "dry_run": True, "events": out.told()})
+                told = out.messages()
                 await out.send(conn)
-                await _reply(conn, received, CommandReplied(command=envelope.type, result=result))
+                await _reply(conn, received, CommandReplied(command=envelope.type, result=result), told)
         except _Undone as trial:
             log.info("command_tried", type=envelope.type, subject=envelope.subject, by=envelope.data.by)
             async with transaction(self._pool) as conn:
@@ -133,8 +136,11 @@ def _only(envelopes: Sequence[Envelope[Event]], *kinds: type[V]) -> list[Envelop
     return [cast("Envelope[V]", e) for e in envelopes if isinstance(e.data, kinds)]
 
 
-async def _reply(conn: Connection, received: Received, answer: CommandReplied) -> None:
+async def _reply(
+    conn: Connection, received: Received, answer: CommandReplied, told: Sequence[Message] = ()
+) -> None:
     asked = received.envelope
+    await record(conn, asked, "allocator", answer, told)
     # Not the clock's time: a command that is delivered again is answered the same again.
     envelope: Envelope[Any] = wrap(
         answer, source="allocator", time=asked.time + timedelta(0), id=f"{asked.id}:reply", cause=asked

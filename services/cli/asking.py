@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.cli.outcome import Misused, Refused
+from services.cli.outcome import Misused, Refused, version
 from shared.bus.port import Bus, NoReply, Unroutable
 from shared.events.base import Event
 from shared.events.codec import decode
@@ -37,7 +38,6 @@ _ADDRESSEES = (
     ("command.subnet.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.wire.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.address.", Addressee("allocator", ALLOCATOR_COMMANDS)),
-    ("command.wire.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.vm.", Addressee("allocator", ALLOCATOR_COMMANDS)),
     ("command.reservation.", Addressee("placement", PLACEMENT_REQUESTS)),
     ("vm.create.requested", Addressee("placement", PLACEMENT_REQUESTS)),
@@ -62,6 +62,11 @@ def operator() -> str:
         return "unknown"
 
 
+def origin() -> str:
+    """Program, account and machine, for the record: "patchbay/1.0 anna@admin-1"."""
+    return f"patchbay/{version()} {operator()}@{platform.node() or 'unknown'}"
+
+
 async def ask(bus: Bus, event: Event, *, patience: timedelta = PATIENCE) -> Envelope[Event]:
     """Send `event` to the service that answers it and wait for the answer.
 
@@ -71,7 +76,7 @@ async def ask(bus: Bus, event: Event, *, patience: timedelta = PATIENCE) -> Enve
     await bus.declare(TOPOLOGY)
     if (await bus.state(addressee.queue)).consumers == 0:
         raise _nobody(addressee, "so nothing was sent.")
-    request = wrap(event, source=SOURCE, time=datetime.now(UTC))
+    request = wrap(event, source=SOURCE, time=datetime.now(UTC), origin=origin())
     try:
         reply = await bus.request(message_of(request), patience)
     except NoReply:

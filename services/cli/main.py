@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.cli.commands import (
+    audit,
     config,
     contract,
     db,
@@ -16,12 +17,15 @@ from services.cli.commands import (
     nic,
     place,
     placement,
+    rebuild,
     reservation,
     run,
+    snapshot,
     status,
     subnet,
     vcenter,
     vm,
+    who_had,
     wire,
 )
 from services.cli.outcome import version
@@ -58,11 +62,15 @@ app.add_typer(wire.app, name="wire")
 app.add_typer(subnet.app, name="subnet")
 app.add_typer(vm.app, name="vm")
 app.add_typer(nic.app, name="nic")
+app.command("who-had")(who_had.who_had)
 app.command()(place.place)
 app.add_typer(placement.app, name="placement")
 app.add_typer(reservation.app, name="reservation")
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(audit.app, name="audit")
+app.command()(rebuild.rebuild)
+app.add_typer(snapshot.app, name="snapshot")
 app.add_typer(contract.app, name="contract")
 app.add_typer(db.app, name="db")
 app.command()(config.config)

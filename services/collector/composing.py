@@ -14,6 +14,7 @@ from shared.bus.port import Message
 from shared.events.base import Fact
 from shared.events.codec import MAX_BODY_BYTES, Unreadable
 from shared.events.envelope import CONTENT_TYPE, event_id, routing_key, schema_urn
+from shared.events.tracing import traceparent_of
 
 _TIME = TypeAdapter(datetime)
 
@@ -23,6 +24,7 @@ class _Repeated(NamedTuple):
 
     source: str
     schema: str
+    data: str
     routing_key: str
 
 
@@ -44,7 +46,8 @@ class Composer:
         repeated = self._repeated.get(type(fact)) or self._note(fact)
         head = (
             f'{{"specversion":"1.0","id":"{identity}",{repeated.source}"time":{at},'
-            f'"subject":{encode_basestring_ascii(subject)},{repeated.schema}{sequence}'
+            f'"subject":{encode_basestring_ascii(subject)},{repeated.schema}'
+            f'"traceparent":"{traceparent_of(identity)}",{repeated.data}{sequence}'
         )
         body = b"%b%b}" % (head.encode(), wording)
         if len(body) > MAX_BODY_BYTES:
@@ -63,8 +66,9 @@ class Composer:
             source=f'"source":"/patchbay/collector/{self._vcenter}","type":"{fact.TYPE}",',
             schema=(
                 f'"datacontenttype":"application/json","dataschema":"{schema_urn(fact)}",'
-                f'"vcenter":"{self._vcenter}","data":{opening(self._stamp)}'
+                f'"vcenter":"{self._vcenter}",'
             ),
+            data=f'"data":{opening(self._stamp)}',
             # A vCenter knows nothing of subnets, so none is in the key.
             routing_key=routing_key(fact),
         )

@@ -9,6 +9,7 @@ import structlog
 
 from services.collector import registry, wishes
 from services.collector.registry import Vcenter
+from shared.audit.recording import record
 from shared.bus.port import Bus
 from shared.events.base import Event
 from shared.events.commands import (
@@ -23,7 +24,7 @@ from shared.events.envelope import event_id, wrap
 from shared.runtime.consuming import Received
 from shared.runtime.errors import PermanentError
 from shared.runtime.publishing import publish, reply
-from shared.store.pool import Pool
+from shared.store.pool import Pool, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,8 @@ class Commands:
                 id=event_id(answer, received.envelope.id),
                 cause=received.envelope,
             )
+            async with transaction(self._pool) as conn:
+                await record(conn, received.envelope, "collector", answer)
             await publish(self._bus, [envelope])
             await reply(self._bus, received, envelope)
 

@@ -26,6 +26,7 @@ from services.placement.reservations import Answer, lock_requests, stored
 from services.placement.sampling import sample_use
 from services.placement.settings import PlacementSettings
 from services.placement.verifying import verify
+from shared.audit.recording import record
 from shared.bus.port import Delivery
 from shared.events.base import Event
 from shared.events.codec import Unreadable
@@ -40,6 +41,7 @@ from shared.events.placement import (
 )
 from shared.runtime.consuming import Received
 from shared.runtime.errors import ConflictError, PermanentError
+from shared.runtime.publishing import message_of
 from shared.store.outbox import enqueue
 from shared.store.pool import Connection, Pool, transaction
 
@@ -260,12 +262,16 @@ class Handlers:
                 envelopes = [
                     wrapped(event, now, received.envelope, *_parts(event, command)) for event in events
                 ]
+                answer = replied(received, now, result=result)
                 await publish(conn, envelopes)
-                await reply(conn, [(received, replied(received, now, result=result))])
+                await record(conn, received.envelope, SOURCE, answer.data, map(message_of, envelopes))
+                await reply(conn, [(received, answer)])
         except PermanentError as error:
             complaint = Complaint(code=error.code, message=str(error))
             async with transaction(self._pool) as conn:
-                await reply(conn, [(received, replied(received, now, complaint=complaint))])
+                answer = replied(received, now, complaint=complaint)
+                await record(conn, received.envelope, SOURCE, answer.data)
+                await reply(conn, [(received, answer)])
 
     async def _carry_out(
         self, conn: Connection, command: ReservationCommand, now: datetime

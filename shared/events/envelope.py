@@ -2,7 +2,7 @@
 
 `dataschema` names type and version as `urn:patchbay:event:<type>:<version>`. Extension attributes are
 `correlationid` (the conversation), `causationid` (the id of the event that led to this one), `vcenter`,
-`traceparent` and `replayed` (set on events that an operator plays again).
+`traceparent`, `replayed` (set on events that an operator plays again) and `origin` (of commands).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, ConfigDict
 
 from shared.events.base import Event, Timestamp
+from shared.events.tracing import traceparent_of
 from shared.model.identifiers import derive
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -40,6 +41,8 @@ class Envelope(BaseModel, Generic[E_co]):
     vcenter: UUID | None = None
     traceparent: str | None = None
     replayed: str | None = None
+    origin: str | None = None
+    """Of a command: the program and account that gave it, as "patchbay/1.0 anna@admin-1"."""
     data: E_co
 
     @property
@@ -66,6 +69,7 @@ def wrap(
     id: str | None = None,  # noqa: A002  the attribute's name in CloudEvents
     cause: Envelope[Event] | None = None,
     correlation: str | None = None,
+    origin: str | None = None,
 ) -> Envelope[E]:
     """Put `event` into an envelope.
 
@@ -76,8 +80,9 @@ def wrap(
     vcenter = event.vcenter_of()
     # The class is known only now; pydantic makes and keeps one model per event type.
     model: type[Envelope[E]] = Envelope.__class_getitem__(type(event))  # type: ignore[assignment]
+    identity = id or str(uuid4())
     return model(
-        id=id or str(uuid4()),
+        id=identity,
         source=f"/patchbay/{source}" + (f"/{vcenter}" if vcenter else ""),
         type=event.TYPE,
         time=time,
@@ -85,10 +90,15 @@ def wrap(
         dataschema=schema_urn(event),
         correlationid=correlation or ((cause.correlationid or cause.id) if cause else None),
         causationid=cause.id if cause else None,
-        traceparent=cause.traceparent if cause else None,
+        traceparent=traceparent_of(identity, _led_by(cause)),
         vcenter=vcenter,
+        origin=origin,
         data=event,
     )
+
+
+def _led_by(cause: Envelope[Event] | None) -> str | None:
+    return None if cause is None else cause.traceparent or traceparent_of(cause.id)
 
 
 def event_id(event: Event, *parts: object) -> str:

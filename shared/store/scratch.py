@@ -15,6 +15,9 @@ from shared.runtime.errors import PermanentError
 from shared.store.connection import connect, plain, translate_errors
 from shared.store.migrate import upgrade
 
+PREFIX = "patchbay_scratch_"
+"""What the names of such databases begin with: nothing else is ever taken for one, or removed."""
+
 # Nothing that is said while a state is made again is to be published a second time.
 _SILENCE = """
 CREATE FUNCTION bus.discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -37,7 +40,7 @@ async def scratch_database(url: str, purpose: str) -> AsyncIterator[Scratch]:
 
     Raises `PermanentError` scratch_refused when the role may not make databases there.
     """
-    name = f"patchbay_{purpose}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
+    name = f"{PREFIX}{purpose}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
     scratch = Scratch(beside(url, name), name)
     await _create(url, name)
     try:
@@ -47,6 +50,25 @@ async def scratch_database(url: str, purpose: str) -> AsyncIterator[Scratch]:
     finally:
         if not scratch.keep:
             await _run(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+async def scratch_names(url: str) -> list[str]:
+    """The databases of this kind on the server of `url`, oldest first within a purpose."""
+    connection = await connect(url, name="patchbay-scratch")
+    try:
+        rows = await connection.fetch(
+            "SELECT datname FROM pg_database WHERE starts_with(datname, $1) ORDER BY datname", PREFIX
+        )
+    finally:
+        await connection.close()
+    return [row["datname"] for row in rows]
+
+
+async def drop_scratch(url: str, name: str) -> None:
+    """Throw a database of this kind away. Raises `PermanentError` scratch_unknown."""
+    if name not in await scratch_names(url):
+        raise PermanentError(f"there is no database {name!r} of an earlier rebuild", code="scratch_unknown")
+    await _run(url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def beside(url: str, name: str) -> str:

@@ -21,12 +21,13 @@ from services.cli.rebuilding.telling import Teller
 from services.placement.reservation_states import settle
 from shared.bus.port import Bus, LogEntry, LogStart, Message
 from shared.ipam.ledger import reclaim
+from shared.runtime.errors import PermanentError
 from shared.state.copying import clear_state, copy_state
 from shared.state.positions import Position, position_of, unpublished
 from shared.state.tables import Table, state_tables
 from shared.store.connection import connect
 from shared.store.pool import Connection, Pool, open_pool, transaction
-from shared.store.scratch import Scratch, scratch_database
+from shared.store.scratch import Scratch, beside, scratch_database, scratch_names
 
 CONNECTIONS = 3
 
@@ -72,6 +73,26 @@ async def built(source: Source, purpose: str) -> AsyncIterator[Built]:
             yield Built(scratch, pool, Fold(pool, source.settings))
         finally:
             await pool.close()
+
+
+@asynccontextmanager
+async def existing(source: Source, name: str) -> AsyncIterator[Built]:
+    """A state that an earlier rebuild left behind, by its database's name.
+
+    Raises `PermanentError` scratch_unknown when there is none.
+    """
+    if name not in await scratch_names(source.scratch_url):
+        raise PermanentError(
+            f"there is no database {name!r} of an earlier rebuild on this server",
+            code="scratch_unknown",
+            hint=f"there are: {', '.join(await scratch_names(source.scratch_url)) or 'none'}",
+        )
+    scratch = Scratch(beside(source.scratch_url, name), name, keep=True)
+    pool = await open_pool(scratch.url, name="patchbay-rebuild", size=CONNECTIONS)
+    try:
+        yield Built(scratch, pool, Fold(pool, source.settings))
+    finally:
+        await pool.close()
 
 
 async def fill(source: Source, state: Built, start: LogStart, teller: Teller) -> Stretch:
@@ -121,7 +142,7 @@ async def meet(
 
 
 async def even_out(state: Built) -> None:
-    """Do at once what services do now and then: fold histories, let go of what has rested, settle reservations."""
+    """Do at once what services do now and then: fold histories, free what has rested, settle reservations."""
     now = datetime.now(UTC)
     await prune(state.pool, now + timedelta(days=1))
     async with transaction(state.pool) as conn:
