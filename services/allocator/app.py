@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from services.allocator.handlers import Allocator
-from services.allocator.pruning import prune
-from services.allocator.settings import Settings
+from services.allocator.pruning import forget_sightings, forget_tenures, prune
+from services.allocator.settings import AllocatorSettings, Settings
 from shared.events.topology import ALLOCATOR_COMMANDS, ALLOCATOR_FACTS
 from shared.runtime.consuming import consume
 from shared.runtime.environment import Platform
@@ -30,7 +30,7 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
     allocator = Allocator(platform.pool, options)
     linger = timedelta(milliseconds=options.linger_ms)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_prune(platform.pool, timedelta(days=options.history_days), stop))
+        tasks.create_task(_prune(platform.pool, options, stop))
         tasks.create_task(relay(platform.pool, platform.bus, stop=stop, name=NAME))
         tasks.create_task(
             consume(
@@ -56,11 +56,16 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
         )
 
 
-async def _prune(pool: Pool, age: timedelta, stop: asyncio.Event) -> None:
+async def _prune(pool: Pool, options: AllocatorSettings, stop: asyncio.Event) -> None:
     while not stop.is_set():
+        now = datetime.now(UTC)
+        folded = timedelta(days=options.history_days)
+        kept = max(folded, timedelta(days=options.sighting_days))
         try:
-            vms = await prune(pool, datetime.now(UTC) - age)
-            log.debug("history_pruned", vms=vms)
+            vms = await prune(pool, now - folded)
+            sightings = await forget_sightings(pool, now - kept)
+            tenures = await forget_tenures(pool, now - timedelta(days=options.tenure_days))
+            log.debug("history_pruned", vms=vms, sightings=sightings, tenures=tenures)
         except TransientError as error:
             log.warning("history_not_pruned", reason=str(error))
         with contextlib.suppress(TimeoutError):

@@ -24,6 +24,10 @@ class AllocatorSettings(BaseModel):
     batch: Annotated[int, Field(ge=1, le=5000)] = 200
     """Facts applied in one transaction."""
     linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5
+    sighting_days: Annotated[float, Field(gt=0, le=36500)] = 90
+    """How long sightings that ended are kept as evidence; at least `history_days`."""
+    tenure_days: Annotated[float, Field(gt=0, le=36500)] = 1095
+    """How long it is kept who had which address, from when to when."""
     """How long to wait for a batch to fill."""
 
     def weight(self) -> Weight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,14 +11,18 @@ from rich.text import Text
 
 from services.allocator import queries
 from services.allocator.queries import NicRow, UnmatchedRow
+from services.cli.commands import who_had
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_nics, render_unmatched
 from services.cli.selecting import canonical_address
 from services.cli.settings import load
+from services.cli.sight import Seen, seen_on
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="NIC records, and addresses that have none.")
+
+app.command("history")(who_had.nic_history)
 
 VmOption = Annotated[str | None, typer.Option(help="Only this VM: name, managed object id or id.")]
 
@@ -38,13 +43,14 @@ def list_(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
-    async def work(platform: Platform) -> list[NicRow]:
-        return await queries.list_nics(
+    async def work(platform: Platform) -> Seen[NicRow]:
+        rows = await queries.list_nics(
             platform.pool, vm=vm, subnet=subnet, scope=scope, wire=wire, address=wanted
         )
+        return await seen_on(platform.pool, rows, lambda row: {row.wire})
 
-    rows = with_platform(work, as_json=as_json)
-    present(rows, lambda: render_nics(rows), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(), lambda: found.below(render_nics(found.rows)), as_json=as_json)
 
 
 @app.command()
@@ -56,13 +62,14 @@ def unmatched(
 ) -> None:
     """Show addresses that VMs are seen with and that have no NIC record, each with the reason."""
 
-    async def work(platform: Platform) -> list[UnmatchedRow]:
+    async def work(platform: Platform) -> Seen[UnmatchedRow]:
         weight = load().allocator.weight()
-        return await queries.list_unmatched(platform.pool, vm=vm, limit=limit, weight=weight)
+        rows = await queries.list_unmatched(platform.pool, vm=vm, limit=limit, weight=weight)
+        return await seen_on(platform.pool, rows, lambda row: {row.wire} if row.wire else set())
 
-    rows = with_platform(work, as_json=as_json)
-    present(rows, lambda: _render(rows), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(), lambda: found.below(_render(found.rows)), as_json=as_json)
 
 
-def _render(rows: list[UnmatchedRow]) -> RenderableType:
+def _render(rows: Sequence[UnmatchedRow]) -> RenderableType:
     return Group(render_unmatched(rows)) if rows else Text("every address that was seen has its NIC record")
