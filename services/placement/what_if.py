@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.placement.domain.answering import refused
+from services.placement.domain.answering import facts_seen, refused
 from services.placement.domain.deciding import Choice, Refusal, decide
 from services.placement.domain.forecasting import Forecast, Sample, forecast
 from services.placement.domain.hosts import out_of_sight, roomiest
@@ -73,6 +73,7 @@ class Evacuation:
     """What becomes of a host's VMs in its absence."""
 
     host: str
+    vcenter: UUID
     moves: tuple[Move, ...]
 
     @property
@@ -120,7 +121,9 @@ async def place_without(
     moment = now or system_clock()
     world, policy = await _world(pool, request, settings, moment)
     verdict = decide(request, _without(world, hosts), policy, moment, everything=True)
-    return verdict if isinstance(verdict, Choice) else refused(request, verdict)
+    if isinstance(verdict, Choice):
+        return verdict
+    return refused(request, verdict, facts=facts_seen(world.vcenters.values(), moment))
 
 
 async def evacuate(
@@ -141,7 +144,7 @@ async def evacuate(
     for row in rows:
         vm = VmChanged.model_validate(row["state"])
         moves.append(_move(vm, going, rest, policy, moment))
-    return Evacuation(going.name, tuple(moves))
+    return Evacuation(going.name, going.key.vcenter, tuple(moves))
 
 
 async def days_until_full(

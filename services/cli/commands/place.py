@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
+from pydantic_core import to_jsonable_python
 
+from services.allocator.sight import Sight, read_sights
 from services.cli import placing
 from services.cli.applying import as_json as applied_as_json
 from services.cli.applying import complaint
@@ -18,6 +20,7 @@ from services.cli.outcome import Json, end, present, say
 from services.cli.placing import Placed, Placing
 from services.cli.rendering.answers import render_answer, render_placed
 from services.cli.rendering.forecasts import render_elsewhere, render_room
+from services.cli.rendering.sight import with_sight
 from services.cli.requests import disk, file_content, labels, mebibytes, nic_request, peer, seconds
 from services.placement.what_if import Room
 from shared.events.placement import VmCreateRefused
@@ -124,16 +127,15 @@ def place(
 
 
 def _foresee(wanted: Callable[[], Placing], *, fit: bool, without: list[str], as_json: bool) -> None:
-    async def work(platform: Platform) -> Room | Elsewhere | VmCreateRefused:
-        if fit:
-            return await room_for(platform, wanted(), without)
-        return await place_without(platform, wanted(), without)
+    async def work(platform: Platform) -> tuple[Room | Elsewhere | VmCreateRefused, list[Sight]]:
+        asking = room_for if fit else place_without
+        return await asking(platform, wanted(), without), await read_sights(platform.pool)
 
-    found = with_platform(work, as_json=as_json)
-    if isinstance(found, Room):
-        present(found, lambda: render_room(found), as_json=as_json)
-    elif isinstance(found, Elsewhere):
-        present(found, lambda: render_elsewhere(found), as_json=as_json)
+    found, sights = with_platform(work, as_json=as_json)
+    if not isinstance(found, VmCreateRefused):
+        shown = render_room(found) if isinstance(found, Room) else render_elsewhere(found)
+        data = {**to_jsonable_python(found), "sight": sights}
+        present(data, lambda: with_sight(shown, sights), as_json=as_json)
     else:
         data = {"type": found.TYPE, **found.model_dump(mode="json")}
         present(data, lambda: render_answer(found, dry=True), as_json=as_json)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 import typer
+from pydantic_core import to_jsonable_python
 
+from services.allocator.sight import Sight
 from services.cli.instance import with_platform
 from services.cli.names import not_known
 from services.cli.outcome import Json, people, present
 from services.cli.rendering.forecasts import render_evacuation
 from services.cli.rendering.guests import Format, written
 from services.cli.rendering.placements import render_explained, render_list, render_shown
+from services.cli.rendering.sight import with_sight
 from services.cli.settings import load
+from services.cli.sight import Seen, seen, sights_of
 from services.placement import queries, what_if
 from services.placement.queries import Explained, PlacementRow
 from services.placement.what_if import Evacuation
@@ -32,11 +37,12 @@ def list_(
 ) -> None:
     """Show answered requests, newest first."""
 
-    async def work(platform: Platform) -> list[PlacementRow]:
-        return await queries.list_placements(platform.pool, outcome=outcome, limit=limit)
+    async def work(platform: Platform) -> Seen[PlacementRow]:
+        rows = await queries.list_placements(platform.pool, outcome=outcome, limit=limit)
+        return await seen(platform.pool, rows, lambda row: row.vcenter)
 
-    rows = with_platform(work, as_json=as_json)
-    present(rows, lambda: render_list(rows), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(), lambda: found.below(render_list(found.rows)), as_json=as_json)
 
 
 @app.command()
@@ -50,10 +56,11 @@ def show(
 ) -> None:
     """Show an answer, what became of its reservation, and whether the VM uses what it was given."""
 
-    async def work(platform: Platform) -> Explained:
-        return await find(platform, which)
+    async def work(platform: Platform) -> tuple[Explained, list[Sight]]:
+        found = await find(platform, which)
+        return found, await sights_of(platform.pool, _vcenters(found))
 
-    found = with_platform(work, as_json=as_json)
+    found, sights = with_platform(work, as_json=as_json)
     if as_ is not None:
         people().print(_guest(found, as_), markup=False, soft_wrap=True, end="")
         return
@@ -61,8 +68,9 @@ def show(
         "answer": {"type": found.answer.TYPE, **found.answer.model_dump(mode="json", exclude_none=True)},
         "answered_at": found.answered_at,
         "reservation": found.reservation,
+        "sight": sights,
     }
-    present(data, lambda: render_shown(found), as_json=as_json)
+    present(data, lambda: with_sight(render_shown(found), sights), as_json=as_json)
 
 
 @app.command()
@@ -83,13 +91,22 @@ def evacuate(
 ) -> None:
     """Show where a host's VMs would go if it were in maintenance; exit 1 when some would have no place."""
 
-    async def work(platform: Platform) -> Evacuation:
-        return await what_if.evacuate(platform.pool, host, load().placement)
+    async def work(platform: Platform) -> tuple[Evacuation, list[Sight]]:
+        found = await what_if.evacuate(platform.pool, host, load().placement)
+        return found, await sights_of(platform.pool, [found.vcenter])
 
-    found = with_platform(work, as_json=as_json)
-    present(found, lambda: render_evacuation(found), as_json=as_json)
+    found, sights = with_platform(work, as_json=as_json)
+    present(
+        {**to_jsonable_python(found), "sight": sights},
+        lambda: with_sight(render_evacuation(found), sights),
+        as_json=as_json,
+    )
     if found.stranded:
         raise typer.Exit(1)
+
+
+def _vcenters(found: Explained) -> set[UUID]:
+    return {found.reservation.vcenter} if found.reservation is not None else set()
 
 
 async def find(platform: Platform, which: str) -> Explained:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from services.cli.outcome import Json, present
 from services.cli.rendering.placements import state_text
 from services.cli.rendering.tables import add, table
 from services.cli.requests import seconds
+from services.cli.sight import Seen, seen
 from services.placement import queries
 from services.placement.reservations import Reservation
 from shared.events.base import Event
@@ -37,13 +38,14 @@ def list_(
 ) -> None:
     """Show what is held, newest first."""
 
-    async def work(platform: Platform) -> list[Reservation]:
-        return await queries.list_reservations(
+    async def work(platform: Platform) -> Seen[Reservation]:
+        rows = await queries.list_reservations(
             platform.pool, states=None if everything else ("held",), limit=limit
         )
+        return await seen(platform.pool, rows, lambda row: row.vcenter)
 
-    rows = with_platform(work, as_json=as_json)
-    present(rows, lambda: _render(rows, everything=everything), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(), lambda: found.below(_render(found.rows, everything=everything)), as_json=as_json)
 
 
 @app.command()
@@ -116,7 +118,7 @@ async def _find(platform: Platform, which: str) -> Reservation:
     return found
 
 
-def _render(rows: list[Reservation], *, everything: bool) -> RenderableType:
+def _render(rows: Sequence[Reservation], *, everything: bool) -> RenderableType:
     if not rows:
         return Text("no reservations" if everything else "nothing is held; --all shows what was")
     grid = table("id", "vm", "state", "tools say", "host", "addresses", "expires")

@@ -10,11 +10,12 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from services.allocator.sight import Sight, read_sights
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, aside, present
+from services.cli.rendering.sight import with_sight
 from services.cli.rendering.tables import add, table
 from services.cli.requests import seconds
-from shared.bus.port import Bus
 from shared.events.topology import (
     ALLOCATOR_COMMANDS,
     ALLOCATOR_FACTS,
@@ -45,10 +46,11 @@ class ServiceStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The services, and how many messages nobody could handle."""
+    """The services, how many messages nobody could handle, and how much of each vCenter is known."""
 
     services: tuple[ServiceStatus, ...]
     dead_letters: int
+    vcenters: tuple[Sight, ...]
 
     @property
     def complete(self) -> bool:
@@ -72,7 +74,7 @@ def status(
         await platform.bus.declare(TOPOLOGY)
         deadline = asyncio.get_running_loop().time() + patience
         while True:
-            found = await read_status(platform.bus)
+            found = await read_status(platform)
             if found.complete or asyncio.get_running_loop().time() >= deadline:
                 return found
             await asyncio.sleep(0.3)
@@ -87,9 +89,9 @@ def status(
         raise typer.Exit(1)
 
 
-async def read_status(bus: Bus) -> Status:
-    """The state of every service's queues."""
-    services = []
+async def read_status(platform: Platform) -> Status:
+    """The state of every service's queues, and of every vCenter."""
+    bus, services = platform.bus, []
     for service, queues in QUEUES.items():
         states = [await bus.state(queue) for queue in queues]
         services.append(
@@ -100,7 +102,8 @@ async def read_status(bus: Bus) -> Status:
                 waiting=sum(state.ready for state in states),
             )
         )
-    return Status(tuple(services), (await bus.state(DEAD_LETTER_QUEUE)).ready)
+    dead = (await bus.state(DEAD_LETTER_QUEUE)).ready
+    return Status(tuple(services), dead, tuple(await read_sights(platform.pool)))
 
 
 def _render(found: Status) -> RenderableType:
@@ -110,4 +113,4 @@ def _render(found: Status) -> RenderableType:
         add(grid, service.service, state, service.consumers, service.waiting)
     dead = Text(str(found.dead_letters), style="bold red" if found.dead_letters else "")
     add(grid, "dead letters", "", "", dead)
-    return grid
+    return with_sight(grid, found.vcenters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -13,6 +14,7 @@ from services.cli.commands import subnet_changes, subnet_forecast, subnet_sugges
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_subnet, render_subnets
+from services.cli.sight import Seen, seen_on
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="Subnets, their use and their wires.")
@@ -32,11 +34,12 @@ def list_(
 ) -> None:
     """Show subnets with how full they are and where they are used."""
 
-    async def work(platform: Platform) -> list[SubnetRow]:
-        return await queries.list_subnets(platform.pool, scope=scope, now=datetime.now(UTC))
+    async def work(platform: Platform) -> Seen[SubnetRow]:
+        rows = await queries.list_subnets(platform.pool, scope=scope, now=datetime.now(UTC))
+        return await seen_on(platform.pool, rows, _wires)
 
-    rows = with_platform(work, as_json=as_json)
-    present([_plain(row) for row in rows], lambda: render_subnets(rows), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(_plain), lambda: found.below(render_subnets(found.rows)), as_json=as_json)
 
 
 @app.command()
@@ -45,11 +48,16 @@ def show(
 ) -> None:
     """Show all of one subnet."""
 
-    async def work(platform: Platform) -> SubnetRow:
-        return await queries.show_subnet(platform.pool, which, scope=scope, now=datetime.now(UTC))
+    async def work(platform: Platform) -> Seen[SubnetRow]:
+        row = await queries.show_subnet(platform.pool, which, scope=scope, now=datetime.now(UTC))
+        return await seen_on(platform.pool, [row], _wires)
 
-    row = with_platform(work, as_json=as_json)
-    present(_plain(row), lambda: render_subnet(row), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(_plain)[0], lambda: found.below(render_subnet(found.rows[0])), as_json=as_json)
+
+
+def _wires(row: SubnetRow) -> set[UUID]:
+    return {role.wire for role in row.wires}
 
 
 def _plain(row: SubnetRow) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from pydantic_core import to_jsonable_python
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -12,16 +13,21 @@ from services.allocator import queries
 from services.allocator.explaining import WhyVm
 from services.allocator.explaining import why as explain
 from services.allocator.queries import NicRow, UnmatchedRow, VmRow
+from services.allocator.sight import Sight
 from services.cli.commands import vm_fixes
 from services.cli.instance import with_platform
 from services.cli.lookup import find_vcenter
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_nics, render_unmatched, render_vms
+from services.cli.rendering.sight import with_sight
 from services.cli.rendering.why import render_why
 from services.cli.settings import load
+from services.cli.sight import Seen, seen, sights_of
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="VMs, their ports and addresses.")
+
+Shown = tuple[VmRow | None, list[NicRow], list[UnmatchedRow], list[Sight]]
 
 Which = Annotated[str, typer.Argument(help="Name, managed object id or id of the VM.")]
 
@@ -35,34 +41,37 @@ def list_(
 ) -> None:
     """Show VMs with their recorded addresses."""
 
-    async def work(platform: Platform) -> list[VmRow]:
+    async def work(platform: Platform) -> Seen[VmRow]:
         found = await find_vcenter(platform.pool, vcenter) if vcenter else None
         identity = found.instance_uuid if found else None
-        return await queries.list_vms(platform.pool, vcenter=identity, named=named)
+        rows = await queries.list_vms(platform.pool, vcenter=identity, named=named)
+        return await seen(platform.pool, rows, lambda row: row.vcenter)
 
-    rows = with_platform(work, as_json=as_json)
-    present(rows, lambda: render_vms(rows), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(), lambda: found.below(render_vms(found.rows)), as_json=as_json)
 
 
 @app.command()
 def show(which: Which, as_json: Json = False) -> None:
     """Show a VM with its NIC records, and the addresses that have none."""
 
-    async def work(platform: Platform) -> tuple[VmRow | None, list[NicRow], list[UnmatchedRow]]:
+    async def work(platform: Platform) -> Shown:
         pool = platform.pool
-        identity = (await explain(pool, which)).id
+        place = await queries.locate_vm(pool, which)
+        identity = place.id
         row = next((row for row in await queries.list_vms(pool) if row.id == identity), None)
         weight = load().allocator.weight()
         return (
             row,
             await queries.list_nics(pool, vm=str(identity)),
             await queries.list_unmatched(pool, vm=str(identity), weight=weight),
+            await sights_of(pool, [place.vcenter]),
         )
 
-    row, nics, unmatched = with_platform(work, as_json=as_json)
+    row, nics, unmatched, sights = with_platform(work, as_json=as_json)
     present(
-        {"vm": row, "nics": nics, "unmatched": unmatched},
-        lambda: _shown(which, row, nics, unmatched),
+        {"vm": row, "nics": nics, "unmatched": unmatched, "sight": sights},
+        lambda: with_sight(_shown(which, row, nics, unmatched), sights),
         as_json=as_json,
     )
 
@@ -81,11 +90,17 @@ def _shown(
 def why(which: Which, as_json: Json = False) -> None:
     """Say for each port of a VM why it has its NIC record, or none."""
 
-    async def work(platform: Platform) -> WhyVm:
-        return await explain(platform.pool, which, weight=load().allocator.weight())
+    async def work(platform: Platform) -> tuple[WhyVm, list[Sight]]:
+        found = await explain(platform.pool, which, weight=load().allocator.weight())
+        place = await queries.locate_vm(platform.pool, which)
+        return found, await sights_of(platform.pool, [place.vcenter])
 
-    found = with_platform(work, as_json=as_json)
-    present(found, lambda: render_why(found), as_json=as_json)
+    found, sights = with_platform(work, as_json=as_json)
+    present(
+        {**to_jsonable_python(found), "sight": sights},
+        lambda: with_sight(render_why(found), sights),
+        as_json=as_json,
+    )
 
 
 app.command("fix-nics")(vm_fixes.fix_nics)

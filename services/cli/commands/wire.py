@@ -12,6 +12,7 @@ from services.cli.instance import with_platform
 from services.cli.lookup import find_vcenter
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_wire, render_wires
+from services.cli.sight import Seen, seen
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="Wires: one for each port group.")
@@ -26,13 +27,14 @@ def list_(
 ) -> None:
     """Show wires with the subnets used from them."""
 
-    async def work(platform: Platform) -> list[WireRow]:
+    async def work(platform: Platform) -> Seen[WireRow]:
         found = await find_vcenter(platform.pool, vcenter) if vcenter else None
         identity = found.instance_uuid if found else None
-        return await queries.list_wires(platform.pool, vcenter=identity, retired=retired)
+        rows = await queries.list_wires(platform.pool, vcenter=identity, retired=retired)
+        return await seen(platform.pool, rows, lambda row: row.vcenter)
 
-    rows = with_platform(work, as_json=as_json)
-    present(rows, lambda: render_wires(rows), as_json=as_json)
+    found = with_platform(work, as_json=as_json)
+    present(found.told(), lambda: found.below(render_wires(found.rows)), as_json=as_json)
 
 
 @app.command()
@@ -41,5 +43,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all of one wire."""
-    row = with_platform(lambda platform: queries.show_wire(platform.pool, which), as_json=as_json)
-    present(row, lambda: render_wire(row), as_json=as_json)
+
+    async def work(platform: Platform) -> Seen[WireRow]:
+        row = await queries.show_wire(platform.pool, which)
+        return await seen(platform.pool, [row], lambda row: row.vcenter)
+
+    found = with_platform(work, as_json=as_json)
+    present(found.told()[0], lambda: found.below(render_wire(found.rows[0])), as_json=as_json)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from services.allocator.sight import Sight, sight
 from services.cli.rendering.sentences import vlan_text
-from services.cli.rendering.tables import add, facts, table
+from services.cli.rendering.sight import age, with_sight
+from services.cli.rendering.tables import add, cell, facts, table
 from shared.events.placement import Ruling, VmCreateBatchAnswered, VmCreatePlaced, VmCreateRefused
 
 Answer = VmCreatePlaced | VmCreateRefused
@@ -45,7 +48,8 @@ def render_answer(answer: Answer, *, dry: bool, why: bool = True) -> RenderableT
     """The answer; with every ruling, unless `why` is False."""
     if isinstance(answer, VmCreateRefused):
         reason = Text(f"refused: {answer.reason}", style="yellow")
-        return Group(reason, Text(), render_rulings(answer.rulings)) if why else reason
+        parts = [reason, Text(), render_rulings(answer.rulings)] if why else [reason]
+        return with_sight(Group(*parts), sights_in(answer))
     reasons = [Text(), *render_alternates(answer), render_rulings(answer.explanation)] if why else []
     verb = "would go" if dry else "goes"
     held: dict[str, object] = {"reservation": answer.reservation, "held_until": answer.expires_at}
@@ -61,13 +65,28 @@ def render_answer(answer: Answer, *, dry: bool, why: bool = True) -> RenderableT
             **({"folder": answer.folder} if answer.folder else {}),
             size=_size(answer),
             guest=_guest(answer),
-            facts_as_of=answer.facts_as_of,
+            facts_were=f"{age(answer.facts_age_seconds)} old ({cell(answer.facts_as_of)})",
         ),
         Text(),
         _nics(answer),
         *_notes(answer),
         *reasons,
     )
+
+
+def sights_in(answer: VmCreateRefused) -> list[Sight]:
+    """How much of each vCenter was known when the request was refused."""
+    return [
+        sight(
+            seen.vcenter,
+            seen.name,
+            seen.state,
+            None,
+            current_to=seen.as_of,
+            now=(seen.as_of or datetime.now(UTC)) + timedelta(seconds=seen.age_seconds or 0),
+        )
+        for seen in answer.facts
+    ]
 
 
 def _size(answer: VmCreatePlaced) -> str:

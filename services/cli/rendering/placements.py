@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from services.cli.rendering.answers import render_alternates, render_answer, render_rulings
+from services.allocator.sight import Sight
+from services.cli.rendering.answers import render_alternates, render_answer, render_rulings, sights_in
+from services.cli.rendering.sight import age, with_sight
 from services.cli.rendering.tables import add, facts, table
 from services.placement.queries import Explained, PlacementRow
 from services.placement.reservations import Reservation
@@ -79,19 +81,21 @@ def _differences(row: Reservation) -> str:
 def render_explained(found: Explained) -> RenderableType:
     """The request, the answer in a line, every ruling, and the next best hosts."""
     answer = found.answer
+    sights: list[Sight] = []
     if isinstance(answer, VmCreatePlaced):
         line = Text(f"placed on {answer.host_name}", style="green")
-        age, more = f"{answer.facts_age_seconds:.1f} s old", render_alternates(answer)
+        old, more = f"{age(answer.facts_age_seconds)} old", render_alternates(answer)
     else:
-        line, age, more = Text(f"refused: {answer.reason}", style="yellow"), None, []
+        sights = sights_in(answer)
+        line, old, more = Text(f"refused: {answer.reason}", style="yellow"), None, []
     return Group(
         _request(found.request),
         Text(),
         line,
-        facts(answered=found.answered_at, facts_were=age),
+        facts(answered=found.answered_at, **({"facts_were": old} if old else {})),
         Text(),
         *more,
-        render_rulings(found.rulings),
+        with_sight(render_rulings(found.rulings), sights),
     )
 
 
