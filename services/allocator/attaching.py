@@ -1,195 +1,199 @@
-"""Additional wires: evidence weighed, wires attached."""
+"""Additional wires: evidence weighed, wires attached, and detached when the evidence has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from services.allocator.batch import Glimpse
-from services.allocator.domain.evidence import Weight, Witness, attached_since, strong
+from asyncpg import Record
+
+from services.allocator.batch import Dirty, Glimpse
+from services.allocator.domain.evidence import Weight, Witness, attached_since
 from services.allocator.domain.matching import SubnetView, match
-from services.allocator.views import WireName, read_containing, read_on_wires, read_wires
-from shared.events.subnet import Evidence, SubnetWireAttached
+from services.allocator.views import (
+    WireName,
+    read_containing,
+    read_detected,
+    read_on_wires,
+    read_wires,
+)
+from services.allocator.witnesses import Pair, explaining, read_witnesses, ticks_of, told
+from shared.events.subnet import SubnetWireAttached, SubnetWireDetached
 from shared.ipam.subnets import set_wire
 from shared.store.pool import Connection
-
-Pair = tuple[UUID, UUID]
-"""A subnet and a wire."""
-WITNESSES_TOLD = 20
 
 OPERATORS_ROLES = ("pinned", "denied")
 
 
 @dataclass(slots=True)
-class Attachment:
-    """A wire that evidence has just attached, with the addresses on it that this concerns."""
+class Verdict:
+    """A wire that evidence has just attached or detached, with the addresses on it that this concerns."""
 
-    event: SubnetWireAttached
-    at: datetime
+    event: SubnetWireAttached | SubnetWireDetached
     addresses: set[str]
 
 
-async def attach(
-    conn: Connection,
-    glimpses: Iterable[Glimpse],
-    scope_of: Mapping[UUID, UUID],
-    default: UUID,
-    weight: Weight,
-) -> list[Attachment]:
-    """Weigh the evidence that `glimpses` add to, and attach the wires for which it is enough."""
-    pairs = await _pairs(conn, glimpses, scope_of, default)
-    pairs = await _undecided(conn, pairs)
+async def weigh_evidence(
+    conn: Connection, dirty: Dirty, scope_of: Mapping[UUID, UUID], default: UUID, weight: Weight
+) -> list[Verdict]:
+    """Weigh the evidence that `dirty` adds to or takes from, and let the wires' roles follow from it."""
+    news = await _pairs(conn, dirty.glimpses, scope_of, default)
+    pairs = await _undecided(conn, news, weight)
+    pairs |= await read_detected(conn, dirty.vcenters)
     if not pairs:
         return []
-    subnets = {pair: subnet for pair, (subnet, _) in pairs.items()}
-    witnesses = await read_witnesses(conn, subnets)
-    wires = await read_wires(conn, {wire for _, wire in subnets})
-    attachments = []
-    for pair in sorted(subnets, key=str):
-        subnet, seen = subnets[pair], witnesses.get(pair, [])
-        since = attached_since(seen, subnet, weight)
-        if since is None:
-            continue
-        fresh = await _attach(conn, pair, since)
-        if fresh:
-            attachments.append(
-                Attachment(
-                    event=attached_event(subnet, pair[1], wires, "detected", seen),
-                    at=since,
-                    addresses={w.address for w in seen if w.live},
-                )
-            )
-    return attachments
+    witnesses = await read_witnesses(conn, pairs)
+    wires = await read_wires(conn, {wire for _, wire in pairs})
+    ticks = await ticks_of(conn, {w.vcenter for w in wires.values()})
+    roles = await _roles(conn, pairs)
+    verdicts = []
+    for pair in sorted(pairs, key=str):
+        wire = wires.get(pair[1])
+        if wire is None:
+            continue  # its port group's fact is on its way, and brings what is seen there with it
+        seen = witnesses.get(pair, [])
+        since = attached_since(seen, pairs[pair], weight, ticks[wire.vcenter])
+        event = await _follow(conn, pairs[pair], wire, roles.get(pair), since=since, seen=seen)
+        if event is not None:
+            verdicts.append(Verdict(event, await _concerned(conn, pairs[pair], pair[1])))
+    return verdicts
+
+
+async def _follow(
+    conn: Connection,
+    subnet: SubnetView,
+    wire: WireName,
+    row: Record | None,
+    *,
+    since: datetime | None,
+    seen: Sequence[Witness],
+) -> SubnetWireAttached | SubnetWireDetached | None:
+    """Let the wire's role be what the evidence says; the event about it, if the role is another one now."""
+    known = None if row is None else row["since"]
+    if (row is not None and row["role"] in OPERATORS_ROLES) or since == known:
+        return None
+    if known is not None:
+        await set_wire(conn, subnet.id, wire.id, None, known, observed=True)
+    if since is None:
+        return detached_event(subnet, wire, "evidence_ended", before="detected", seen=seen)
+    change = await set_wire(conn, subnet.id, wire.id, "detected", since, observed=True)
+    if known is not None or change.after != "detected":
+        return None
+    return attached_event(subnet, wire, "detected", since=since, seen=seen)
 
 
 def attached_event(
-    subnet: SubnetView, wire: UUID, wires: Mapping[UUID, WireName], how: Any, witnesses: Iterable[Witness]
+    subnet: SubnetView, wire: WireName, how: str, *, seen: Iterable[Witness], **more: object
 ) -> SubnetWireAttached:
     """The event that tells of an attached wire, with the oldest of its evidence."""
-    known = wires.get(wire)
-    oldest = sorted(witnesses, key=lambda w: (w.first_seen, w.vm, w.address))[:WITNESSES_TOLD]
-    return SubnetWireAttached(
-        subnet=subnet.id,
-        subnet_name=subnet.name,
-        wire=wire,
-        wire_name=str(wire) if known is None else known.name,
-        vcenter=UUID(int=0) if known is None else known.vcenter,
-        how=how,
-        evidence=tuple(
-            Evidence(
-                vm=w.vm,
-                vm_name=w.vm_name,
-                port=w.port,
-                mac=w.mac,
-                address=w.address,
-                first_seen=w.first_seen,
-                last_seen=w.last_seen,
-                strong=strong(w, subnet),
-            )
-            for w in oldest
-        ),
+    return SubnetWireAttached.model_validate(
+        {**_names(subnet, wire), "how": how, "evidence": told(seen, subnet), **more}
     )
 
 
-async def read_witnesses(conn: Connection, subnets: Mapping[Pair, SubnetView]) -> dict[Pair, list[Witness]]:
-    """The evidence for each pair: sightings within the prefix that no other subnet of the wire explains."""
-    pairs = list(subnets)
-    if not pairs:
-        return {}
+def detached_event(
+    subnet: SubnetView, wire: WireName, how: str, *, seen: Iterable[Witness] = (), **more: object
+) -> SubnetWireDetached:
+    """The event that tells of a detached wire, or of an operator's word on one that was not attached."""
+    return SubnetWireDetached.model_validate(
+        {**_names(subnet, wire), "how": how, "evidence": told(seen, subnet), **more}
+    )
+
+
+def _names(subnet: SubnetView, wire: WireName) -> dict[str, object]:
+    return {
+        "subnet": subnet.id,
+        "subnet_name": subnet.name,
+        "wire": wire.id,
+        "wire_name": wire.name,
+        "vcenter": wire.vcenter,
+    }
+
+
+async def _concerned(conn: Connection, subnet: SubnetView, wire: UUID) -> set[str]:
+    """Addresses of `subnet` on `wire` that somebody has, or that the ledger still knows."""
     rows = await conn.fetch(
         """
-        SELECT k.subnet, s.wire_id, s.vm_id, coalesce(v.name, s.moid) AS vm_name, s.port_id, p.mac,
-               s.device_key, host(s.address) AS address, s.prefix, host(s.gateway) AS gateway, s.first_seen,
-               coalesce(s.ended_at, g.observed_at, s.first_seen) AS last_seen, s.live
-        FROM unnest($1::uuid[], $2::uuid[], $3::inet[], $4::inet[])
-            AS k (subnet, wire, low, high)
-        JOIN inventory.sighting s ON s.wire_id = k.wire AND s.address BETWEEN k.low AND k.high
-        LEFT JOIN inventory.vm v USING (vcenter_id, moid)
-        LEFT JOIN inventory.guest g USING (vcenter_id, moid)
-        LEFT JOIN inventory.port p ON p.id = s.port_id
-        WHERE s.vm_id IS NOT NULL
+        SELECT DISTINCT host(s.address) FROM inventory.sighting s
+        WHERE s.wire_id = $1 AND s.address BETWEEN $2::inet AND $3::inet
+          AND (s.live OR EXISTS (
+              SELECT FROM ipam.address a WHERE a.scope_id = $4 AND a.address = s.address
+          ))
         """,
-        [subnet for subnet, _ in pairs],
-        [wire for _, wire in pairs],
-        [subnets[pair].prefix.network_address for pair in pairs],
-        [subnets[pair].prefix.broadcast_address for pair in pairs],
+        wire,
+        subnet.prefix.network_address,
+        subnet.prefix.broadcast_address,
+        subnet.scope,
     )
-    on_wire = await read_on_wires(conn, {wire for _, wire in pairs})
-    found: dict[Pair, list[Witness]] = {}
-    for row in rows:
-        pair = (row["subnet"], row["wire_id"])
-        own = [(s, role) for s, role in on_wire.get(pair[1], ()) if s.id != pair[0]]
-        if match(row["address"], row["device_key"], True, own, None).subnet is None:
-            found.setdefault(pair, []).append(
-                Witness(
-                    row["vm_id"], row["vm_name"], row["port_id"], row["mac"], row["address"], row["prefix"],
-                    row["gateway"], row["first_seen"], max(row["last_seen"], row["first_seen"]), row["live"],
-                )
-            )  # fmt: skip
-    return found
+    return {row[0] for row in rows}
 
 
 async def _pairs(
-    conn: Connection, glimpses: Iterable[Glimpse], scope_of: Mapping[UUID, UUID], default: UUID
-) -> dict[Pair, tuple[SubnetView, datetime]]:
-    """Subnets seen from wires that are not their default one, and the earliest of the new sightings."""
-    glimpses = await _unexplained(conn, list(glimpses))
+    conn: Connection, glimpses: Collection[Glimpse], scope_of: Mapping[UUID, UUID], default: UUID
+) -> dict[Pair, tuple[SubnetView, list[Glimpse]]]:
+    """Subnets seen from wires that are not their default one, with what is new about it."""
+    glimpses = await _unexplained(conn, glimpses)
     if not glimpses:
         return {}
     scopes = {scope_of.get(g.vcenter, default) for g in glimpses}
     containing = await read_containing(conn, scopes, {g.address for g in glimpses})
-    pairs: dict[Pair, tuple[SubnetView, datetime]] = {}
+    pairs: dict[Pair, tuple[SubnetView, list[Glimpse]]] = {}
     for glimpse in glimpses:
         subnet = containing.get((scope_of.get(glimpse.vcenter, default), glimpse.address))
-        if subnet is None or subnet.default_wire == glimpse.wire:
-            continue
-        pair = (subnet.id, glimpse.wire)
-        earliest = min(glimpse.first_seen, pairs[pair][1]) if pair in pairs else glimpse.first_seen
-        pairs[pair] = (subnet, earliest)
+        if subnet is not None and subnet.default_wire != glimpse.wire:
+            pairs.setdefault((subnet.id, glimpse.wire), (subnet, []))[1].append(glimpse)
     return pairs
 
 
-async def _unexplained(conn: Connection, glimpses: list[Glimpse]) -> list[Glimpse]:
-    """Without those that a subnet created on their own wire explains: most, and no evidence of anything."""
+async def _unexplained(conn: Connection, glimpses: Collection[Glimpse]) -> list[Glimpse]:
+    """Without those that a subnet put on their own wire explains: most, and no evidence of anything."""
     if not glimpses:
         return []
     on_wire = await read_on_wires(conn, {g.wire for g in glimpses})
-    own = {w: [(s, r) for s, r in found if r == "default"] for w, found in on_wire.items()}
+    own = {wire: explaining(found) for wire, found in on_wire.items()}
     return [g for g in glimpses if match(g.address, 0, True, own.get(g.wire, ()), None).subnet is None]
 
 
 async def _undecided(
-    conn: Connection, pairs: Mapping[Pair, tuple[SubnetView, datetime]]
-) -> dict[Pair, tuple[SubnetView, datetime]]:
-    """Without the pairs on which operators decided, and those attached since before the new sightings."""
-    if not pairs:
+    conn: Connection, pairs: Mapping[Pair, tuple[SubnetView, list[Glimpse]]], weight: Weight
+) -> dict[Pair, SubnetView]:
+    """Without the pairs on which operators decided, and those about which the news can change nothing."""
+    rows = await _roles(conn, pairs)
+    return {
+        pair: subnet
+        for pair, (subnet, glimpses) in pairs.items()
+        if pair not in rows
+        or (
+            rows[pair]["role"] not in OPERATORS_ROLES
+            and any(_matters(glimpse, rows[pair]["since"], weight) for glimpse in glimpses)
+        )
+    }
+
+
+def _matters(glimpse: Glimpse, attached: datetime, weight: Weight) -> bool:
+    """Whether news of one sighting can change since when, or whether, a wire is attached.
+
+    Not the common news: another VM is seen soon after it was attached, and stays.
+    """
+    return (
+        glimpse.anew
+        or glimpse.ended_at is not None
+        or not attached <= glimpse.first_seen <= attached + weight.rest
+    )
+
+
+async def _roles(conn: Connection, pairs: Iterable[Pair]) -> dict[Pair, Record]:
+    asked = list(pairs)
+    if not asked:
         return {}
     rows = await conn.fetch(
         """
         SELECT w.subnet_id, w.wire_id, w.role, w.since FROM ipam.subnet_wire w
         JOIN unnest($1::uuid[], $2::uuid[]) AS k (subnet_id, wire_id) USING (subnet_id, wire_id)
         """,
-        [subnet for subnet, _ in pairs],
-        [wire for _, wire in pairs],
+        [subnet for subnet, _ in asked],
+        [wire for _, wire in asked],
     )
-    decided = {(r["subnet_id"], r["wire_id"]): r for r in rows}
-    return {
-        pair: found
-        for pair, found in pairs.items()
-        if pair not in decided
-        or (decided[pair]["role"] not in OPERATORS_ROLES and found[1] < decided[pair]["since"])
-    }
-
-
-async def _attach(conn: Connection, pair: Pair, since: datetime) -> bool:
-    """Attach, or date back; whether the wire is attached anew."""
-    subnet, wire = pair
-    change = await set_wire(conn, subnet, wire, "detected", since, observed=True)
-    if change.before == change.after == "detected":
-        await set_wire(conn, subnet, wire, None, since, observed=True)
-        await set_wire(conn, subnet, wire, "detected", since, observed=True)
-        return False
-    return change.after == "detected"
+    return {(r["subnet_id"], r["wire_id"]): r for r in rows}

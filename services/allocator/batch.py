@@ -13,22 +13,29 @@ from shared.events.envelope import Envelope
 
 
 class Glimpse(NamedTuple):
-    """An address newly seen on a wire: what may be evidence."""
+    """An address newly seen on a wire, or no more: what may be evidence."""
 
     vcenter: UUID
     wire: UUID
     address: str
     first_seen: datetime
+    ended_at: datetime | None = None
+    anew: bool = False
+    """What was known of it has changed: all that was concluded from it is to be weighed anew."""
 
 
 @dataclass(slots=True)
 class Dirty:
-    """What has to be looked at again: addresses, ports and VMs with all they have, and new evidence."""
+    """What has to be looked at again: addresses, ports and VMs with all they have, and new evidence.
+
+    `vcenters`: all evidence on their wires, as time has passed there, or they are in another scope.
+    """
 
     addresses: set[str] = field(default_factory=set)
     ports: set[UUID] = field(default_factory=set)
     vms: set[UUID] = field(default_factory=set)
     glimpses: set[Glimpse] = field(default_factory=set)
+    vcenters: set[UUID] = field(default_factory=set)
 
     def add(self, other: Dirty) -> None:
         """Take in what `other` holds."""
@@ -36,9 +43,10 @@ class Dirty:
         self.ports |= other.ports
         self.vms |= other.vms
         self.glimpses |= other.glimpses
+        self.vcenters |= other.vcenters
 
     def __bool__(self) -> bool:
-        return bool(self.addresses or self.ports or self.vms or self.glimpses)
+        return bool(self.addresses or self.ports or self.vms or self.glimpses or self.vcenters)
 
 
 class Occasion:

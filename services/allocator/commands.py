@@ -8,8 +8,8 @@ from services.allocator.announcing import Announcements
 from services.allocator.fixing import fix_nics, unfix_nics
 from services.allocator.settling import Policy
 from services.allocator.subnet_commands import create, delete, update
-from services.allocator.wire_commands import set_wire_policy
-from shared.events import commands, vm_nics
+from services.allocator.wire_commands import set_wire_policy, set_wires
+from shared.events import commands, vm_nics, wire_commands
 from shared.events.envelope import Envelope
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
@@ -31,6 +31,8 @@ async def carry_out(
         return await delete(conn, envelope, command, out, policy)
     if isinstance(command, commands.SubnetSetWire):
         return await set_wire_policy(conn, envelope, command, out, policy)
+    if isinstance(command, wire_commands.SubnetSetWires):
+        return await set_wires(conn, envelope, command, out, policy)
     if isinstance(command, commands.VmFixNics):
         return await fix_nics(conn, envelope, command, out, policy)
     if isinstance(command, vm_nics.VmUnfixNics):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.allocator.attaching import read_witnesses
+from asyncpg import Record
+
 from services.allocator.domain.evidence import Weight, Witness, strong, weigh
 from services.allocator.domain.matching import SubnetView
-from services.allocator.finding import find_subnet
-from services.allocator.views import read_wires
+from services.allocator.finding import find_subnet, find_wire
+from services.allocator.views import WireName, read_subnets, read_wires
+from services.allocator.witnesses import read_current
 from shared.ipam.subnets import Subnet
 from shared.model.identifiers import DEFAULT_SCOPE_NAME
 from shared.store.pool import Connection, Pool
@@ -18,16 +21,22 @@ from shared.store.pool import Connection, Pool
 
 @dataclass(frozen=True, slots=True)
 class WhyWire:
-    """A wire of a subnet. `role`: default, detected, pinned, denied, or seen (not enough evidence yet)."""
+    """A wire of a subnet. `role`: default, detected, pinned, denied, seen (too little evidence), or none.
+
+    `evidence` are the VMs that count, `weight` is what they weigh of the `needed`.
+    """
 
     wire: UUID
     wire_name: str
     role: str
     since: datetime | None
+    by: str | None
     because: str
     evidence: tuple[Witness, ...] = ()
     strong: int = 0
     """How many of `evidence` agree in prefix length and gateway."""
+    weight: int = 0
+    needed: int = 0
 
 
 async def why_wires(
@@ -37,42 +46,73 @@ async def why_wires(
 
     `weight` is the evidence that the allocator is set to ask for. Raises `PermanentError` subnet_unknown.
     """
-    asked = weight or Weight()
     async with pool.acquire() as conn:
         known = await find_subnet(conn, subnet, scope)
-        view = SubnetView(
-            known.id, known.scope_id, known.name, known.prefix, known.gateway, known.default_wire
-        )
         roles = await _roles(conn, known)
-        witnesses = await read_witnesses(
-            conn, {(known.id, wire): view for wire in roles if wire != known.default_wire}
-        )
-        names = await read_wires(conn, roles)
-    explained = []
-    for wire, (role, since) in roles.items():
-        seen = tuple(sorted(witnesses.get((known.id, wire), ()), key=lambda w: (w.first_seen, w.address)))
-        if role == "seen" and not seen:
-            continue
-        explained.append(
-            WhyWire(
-                wire=wire,
-                wire_name=names[wire].name if wire in names else str(wire),
-                role=role,
-                since=since,
-                because=_because(role, seen, weigh(seen, view, asked), asked),
-                evidence=seen,
-                strong=sum(strong(w, view) for w in seen),
-            )
-        )
-    return tuple(explained)
+        explained = await _explained(conn, known, roles, weight or Weight())
+    return tuple(why for why in explained if why.role != "seen" or why.evidence)
 
 
-async def _roles(conn: Connection, subnet: Subnet) -> dict[UUID, tuple[str, datetime | None]]:
+async def why_wire(
+    pool: Pool, subnet: str, wire: str, *, scope: str = DEFAULT_SCOPE_NAME, weight: Weight | None = None
+) -> WhyWire:
+    """Explain one wire of a subnet, be it none. Raises `PermanentError` as the finders do."""
+    async with pool.acquire() as conn:
+        known = await find_subnet(conn, subnet, scope)
+        identity: UUID = (await find_wire(conn, wire))["id"]
+        roles = {w: role for w, role in (await _roles(conn, known)).items() if w == identity}
+        (why,) = await _explained(conn, known, roles or {identity: None}, weight or Weight())
+    return why
+
+
+async def _explained(
+    conn: Connection, subnet: Subnet, roles: Mapping[UUID, Record | None], weight: Weight
+) -> list[WhyWire]:
+    view = (await read_subnets(conn, [subnet.id]))[subnet.id]
+    pairs = {(subnet.id, wire): view for wire in roles if wire != subnet.default_wire}
+    witnesses = await read_current(conn, pairs, weight)
+    names = await read_wires(conn, roles)
+    return [
+        _why(names.get(wire), wire, role, witnesses.get((subnet.id, wire), ()), subnet=view, weight=weight)
+        for wire, role in roles.items()
+    ]
+
+
+def _why(
+    name: WireName | None,
+    wire: UUID,
+    row: Record | None,
+    seen: Sequence[Witness],
+    *,
+    subnet: SubnetView,
+    weight: Weight,
+) -> WhyWire:
+    role = "default" if wire == subnet.default_wire else "none" if row is None else row["role"]
+    if role == "none" and seen:
+        role = "seen"
+    weighs = weigh(seen, subnet, weight)
+    by = None if row is None else row["by"]
+    return WhyWire(
+        wire=wire,
+        wire_name=str(wire) if name is None else name.name,
+        role=role,
+        since=None if row is None else row["since"],
+        by=by,
+        because=_because(role, by, seen, weighs, weight),
+        evidence=tuple(seen),
+        strong=sum(strong(w, subnet) for w in seen),
+        weight=weighs,
+        needed=weight.threshold,
+    )
+
+
+async def _roles(conn: Connection, subnet: Subnet) -> dict[UUID, Record | None]:
+    """The wires of a subnet, the default one first, and those on which an address of it is seen."""
     rows = await conn.fetch(
         """
-        SELECT wire_id, role, since FROM ipam.subnet_wire WHERE subnet_id = $1
+        SELECT wire_id, role, since, by FROM ipam.subnet_wire WHERE subnet_id = $1
         UNION ALL
-        SELECT s.wire_id, 'seen', min(s.first_seen) FROM inventory.sighting s
+        SELECT s.wire_id, 'seen', min(s.first_seen), NULL FROM inventory.sighting s
         JOIN inventory.vcenter c ON c.id = s.vcenter_id AND c.scope_id = $4
         WHERE s.address BETWEEN $2::inet AND $3::inet AND s.wire_id <> $5
           AND s.wire_id NOT IN (SELECT wire_id FROM ipam.subnet_wire WHERE subnet_id = $1)
@@ -85,23 +125,30 @@ async def _roles(conn: Connection, subnet: Subnet) -> dict[UUID, tuple[str, date
         subnet.scope_id,
         UUID(int=0),
     )
-    roles: dict[UUID, tuple[str, datetime | None]] = {subnet.default_wire: ("default", None)}
-    for row in rows:
-        roles.setdefault(row["wire_id"], (row["role"], row["since"]))
-    return roles
+    found: dict[UUID, Record | None] = {subnet.default_wire: None}
+    return found | {row["wire_id"]: row for row in rows if row["wire_id"] != subnet.default_wire}
 
 
-def _because(role: str, seen: tuple[Witness, ...], weighs: int, weight: Weight) -> str:
-    vms = len({w.vm for w in seen})
+def _because(role: str, by: str | None, seen: Sequence[Witness], weighs: int, weight: Weight) -> str:
+    count = len({w.vm for w in seen})
+    vms = "1 VM" if count == 1 else f"{count} VMs"
+    is_seen = f"{vms} {'is' if count == 1 else 'are'} seen on it with addresses of the subnet"
+    who = by or "an operator"
     if role == "default":
         return "the subnet was created on it"
     if role == "pinned":
-        return f"an operator pinned it; {vms} VMs are seen on it with addresses of the subnet"
+        return f"{who} pinned it; {is_seen}"
     if role == "denied":
-        return f"an operator denied it; {vms} VMs are seen on it with addresses of the subnet all the same"
+        return f"{who} denied it; {is_seen}" + (" all the same" if count else "")
     if role == "detected":
-        return f"{vms} VMs were seen on it with addresses of the subnet ({weight.threshold} needed)"
-    return (
-        f"{vms} VMs were seen on it with addresses of the subnet, which weighs {weighs} of the "
-        f"{weight.threshold} needed to attach it"
-    )
+        return (
+            f"{is_seen} ({weight.threshold} needed); it is detached when nobody was for {_span(weight.rest)}"
+        )
+    if role == "seen":
+        return f"{is_seen}, which weighs {weighs} of the {weight.threshold} needed to attach it"
+    return "nobody is seen on it with an address of the subnet, and no operator said anything about it"
+
+
+def _span(rest: timedelta) -> str:
+    hours = rest.total_seconds() / 3600
+    return f"{hours / 24:g} days" if hours >= 48 else f"{hours:g} hours"

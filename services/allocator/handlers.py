@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import structlog
 
 from services.allocator.announcing import Announcements
-from services.allocator.batch import Dirty, Occasion
+from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.commands import carry_out
 from services.allocator.locking import lock_writes
 from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
@@ -68,7 +68,7 @@ class Allocator:
         self, conn: Connection, envelopes: Sequence[Envelope[Event]], occasion: Occasion, out: Announcements
     ) -> Dirty:
         moved = await note_scopes(conn, envelopes)
-        await apply_vcenters(
+        passed = await apply_vcenters(
             conn,
             _only(
                 envelopes,
@@ -86,6 +86,7 @@ class Allocator:
         _tell_wires(out, wires, occasion)
         vms: list[Envelope[Any]] = _only(envelopes, inv.VmChanged, inv.VmRemoved, GuestAddressesChanged)
         dirty = await apply_vms(conn, vms, occasion)
+        dirty.vcenters |= passed
         dirty.add(moved)
         dirty.add(await _on_known_wires(conn, wires))
         dirty.add(await apply_confirmations(conn, _only(envelopes, placement.VmCreateConfirmed), occasion))
@@ -175,9 +176,15 @@ async def _on_known_wires(conn: Connection, changes: WireChanges) -> Dirty:
         """
         SELECT DISTINCT host(s.address) FROM inventory.sighting s JOIN inventory.port p ON p.id = s.port_id
         WHERE s.live AND p.wire_id = ANY ($1::uuid[])
-        UNION
-        SELECT DISTINCT host(address) FROM inventory.sighting WHERE wire_id = ANY ($1::uuid[])
         """,
         list(changes.known),
     )
-    return Dirty(addresses={row[0] for row in rows})
+    seen = await conn.fetch(
+        """
+        SELECT vcenter_id, wire_id, host(address), first_seen FROM inventory.sighting
+        WHERE wire_id = ANY ($1::uuid[])
+        """,
+        list(changes.known),
+    )
+    glimpses = {Glimpse(vcenter, wire, address, first, anew=True) for vcenter, wire, address, first in seen}
+    return Dirty(addresses={row[0] for row in rows} | {g.address for g in glimpses}, glimpses=glimpses)

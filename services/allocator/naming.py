@@ -14,6 +14,7 @@ from services.allocator.domain.matching import SubnetView
 from services.allocator.domain.sentences import Ground, SubnetNamed, explain
 from services.allocator.reading import Person
 from services.allocator.views import WireName, read_wires
+from services.allocator.witnesses import read_current
 from shared.events.address import Party
 from shared.ipam.domain import Holder
 from shared.ipam.scopes import list_scopes
@@ -45,7 +46,7 @@ async def sentences(conn: Connection, parked: Sequence[ParkedAddress], weight: W
         if p.parked.verdict == "subnet_on_other_wire" and p.person.wire is not None
         for subnet in p.parked.subnets
     }
-    witnesses = await read_witnesses(conn, pairs)
+    witnesses = await read_current(conn, pairs, weight)
     seen = {pair: weigh(witnesses.get(pair, ()), subnet, weight) for pair, subnet in pairs.items()}
     known = _Names(names, scopes, parties, seen)
     return [_sentence(p, known, weight) for p in parked]

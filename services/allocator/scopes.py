@@ -56,7 +56,7 @@ async def note_scopes(conn: Connection, envelopes: Iterable[Envelope[Event]]) ->
 
 async def _everything_of(conn: Connection, vcenters: list[UUID]) -> Dirty:
     """All VMs of the vCenters, and all that was ever seen on their wires as evidence."""
-    dirty = Dirty()
+    dirty = Dirty(vcenters=set(vcenters))
     rows = await conn.fetch(
         "SELECT DISTINCT vm_id FROM inventory.vm WHERE vcenter_id = ANY ($1::uuid[]) AND vm_id IS NOT NULL",
         vcenters,
@@ -73,5 +73,7 @@ async def _everything_of(conn: Connection, vcenters: list[UUID]) -> Dirty:
         if row["live"]:
             dirty.addresses.add(row["address"])
         if row["wire_id"] != NO_WIRE:
-            dirty.glimpses.add(Glimpse(row["vcenter_id"], row["wire_id"], row["address"], row["first_seen"]))
+            dirty.glimpses.add(
+                Glimpse(row["vcenter_id"], row["wire_id"], row["address"], row["first_seen"], anew=True)
+            )
     return dirty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,8 @@ class AllocatorSettings(BaseModel):
     """VMs that must be seen with addresses of a subnet on a further wire before it is attached."""
     strong_weight: Annotated[int, Field(ge=1, le=1000)] = 1
     """What a VM counts whose prefix length and gateway are the subnet's."""
+    detach_days: Annotated[float, Field(gt=0, le=3650)] = 7
+    """How long nobody must be seen with addresses of a subnet on a detected wire until it is detached."""
     history_days: Annotated[float, Field(gt=0, le=3650)] = 7
     """How long each VM's facts are kept one by one; a fact that comes later than that changes nothing."""
     batch: Annotated[int, Field(ge=1, le=5000)] = 200
@@ -32,7 +35,7 @@ class AllocatorSettings(BaseModel):
 
     def weight(self) -> Weight:
         """The part that decides on evidence."""
-        return Weight(threshold=self.attach_threshold, strong=self.strong_weight)
+        return Weight(self.attach_threshold, self.strong_weight, timedelta(days=self.detach_days))
 
 
 class Settings(CoreSettings):

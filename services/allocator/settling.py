@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.allocator.announcing import Announcements
-from services.allocator.attaching import attach
+from services.allocator.attaching import weigh_evidence
 from services.allocator.batch import Dirty, Occasion
 from services.allocator.domain.evidence import Weight
 from services.allocator.domain.records import Changes, assemble, compare
@@ -41,10 +41,9 @@ async def settle(
         return
     scopes, default = await scopes_of(conn), scope_id(DEFAULT_SCOPE_NAME)
     addresses, ports = await expand(conn, dirty)
-    for attachment in await attach(conn, dirty.glimpses, scopes, default, policy.weight):
-        event = attachment.event
-        out.add(event, event.subnet, event.wire, cause=occasion.cause())
-        addresses |= attachment.addresses
+    for verdict in await weigh_evidence(conn, dirty, scopes, default, policy.weight):
+        out.add(verdict.event, verdict.event.subnet, verdict.event.wire, cause=occasion.cause())
+        addresses |= verdict.addresses
     ordered = sorted(addresses)
     # All dirty ports are looked at in the first round: one may have lost its name and kept its addresses.
     for start in range(0, max(len(ordered), 1), CHUNK):

@@ -115,7 +115,9 @@ async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any]) ->
         if row["counts"] and (in_scope or row["on_its_wire"]):
             dirty.addresses.add(row["address"])
         if in_scope and row["wire_id"] != UUID(int=0):
-            dirty.glimpses.add(Glimpse(row["vcenter_id"], row["wire_id"], row["address"], row["first_seen"]))
+            dirty.glimpses.add(
+                Glimpse(row["vcenter_id"], row["wire_id"], row["address"], row["first_seen"], anew=True)
+            )
     return dirty
 
 

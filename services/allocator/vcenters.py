@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from services.allocator.domain.evidence import last_tick
 from services.allocator.rows import Table
 from shared.events.base import Fact
 from shared.events.envelope import Envelope
@@ -37,18 +38,20 @@ NEVER = datetime.fromtimestamp(0, UTC)
 """`current_to` until a heartbeat or a completed snapshot: a login alone says nothing about the inventory."""
 
 
-async def apply_vcenters(conn: Connection, envelopes: Sequence[Envelope[Fact]]) -> None:
-    """Take in vcenter.* and inventory.snapshot.* facts."""
+async def apply_vcenters(conn: Connection, envelopes: Sequence[Envelope[Fact]]) -> set[UUID]:
+    """Take in vcenter.* and inventory.snapshot.* facts; the vCenters where evidence may have ended by now."""
     if not envelopes:
-        return
+        return set()
     ids = {e.data.vcenter for e in envelopes}
     stored = await conn.fetch("SELECT * FROM inventory.vcenter WHERE id = ANY ($1::uuid[])", list(ids))
     rows: dict[UUID, dict[str, Any]] = {row["id"]: dict(row) for row in stored}
+    before = {identity: last_tick(row["current_to"]) for identity, row in rows.items()}
     for envelope in envelopes:
         identity = envelope.data.vcenter
         row = rows.setdefault(identity, unknown_vcenter(identity))
         _take_in(row, envelope)
     await VCENTER.upsert(conn, [tuple(row.values()) for row in rows.values()])
+    return {i for i, row in rows.items() if last_tick(row["current_to"]) != before.get(i)}
 
 
 def unknown_vcenter(identity: UUID) -> dict[str, Any]:

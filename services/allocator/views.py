@@ -43,6 +43,22 @@ async def read_on_wires(conn: Connection, wires: Iterable[UUID]) -> dict[UUID, l
     return found
 
 
+async def read_detected(conn: Connection, vcenters: Iterable[UUID]) -> dict[tuple[UUID, UUID], SubnetView]:
+    """Subnets and their detected wires of these vCenters."""
+    asked = list(vcenters)
+    if not asked:
+        return {}
+    rows = await conn.fetch(
+        f"""
+        SELECT w.wire_id AS wire, {SUBNET} FROM ipam.subnet_wire w JOIN ipam.subnet s ON s.id = w.subnet_id
+        JOIN inventory.wire i ON i.id = w.wire_id
+        WHERE w.role = 'detected' AND i.vcenter_id = ANY ($1::uuid[])
+        """,  # noqa: S608  our own columns
+        asked,
+    )
+    return {(row["id"], row["wire"]): _subnet(row) for row in rows}
+
+
 async def read_containing(
     conn: Connection, scopes: Iterable[UUID], addresses: Iterable[str]
 ) -> dict[Spot, SubnetView]:

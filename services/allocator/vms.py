@@ -236,5 +236,18 @@ def _touched(changed: set[tuple[Key, SightingKey]], before: Tags, after: Tags) -
             if tagged is not None and tagged.vm is not None:
                 dirty.ports.add(port_id(tagged.vm, key.device_key))
         if new is not None and key.wire != UNKNOWN_WIRE:
-            dirty.glimpses.add(Glimpse(place[0], key.wire, key.address, new.sighting.first_seen))
+            seen = new.sighting
+            anew = old is not None and _as_evidence(old) != _as_evidence(new)
+            glimpse = Glimpse(place[0], key.wire, key.address, seen.first_seen, seen.ended_at, anew)
+            dirty.glimpses.add(glimpse)
+        elif old is not None and key.wire != UNKNOWN_WIRE:
+            # A late fact showed that it never was seen there.
+            first = old.sighting.first_seen
+            dirty.glimpses.add(Glimpse(place[0], key.wire, key.address, first, anew=True))
     return dirty
+
+
+def _as_evidence(tagged: Tagged) -> tuple[object, ...]:
+    """What of a sighting weighs as evidence; that it goes on, or has ended, is told beside it."""
+    seen = tagged.sighting
+    return tagged.vm, seen.first_seen, seen.prefix, seen.gateway

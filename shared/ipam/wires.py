@@ -76,8 +76,9 @@ async def set_wire(
     at: datetime,
     *,
     observed: bool = False,
+    by: str | None = None,
 ) -> RoleChange:
-    """Give `wire` a role for `subnet`, or take it away (None).
+    """Give `wire` a role for `subnet`, or take it away (None). `by` is the operator who says so.
 
     `observed` says that evidence asks for it and no operator: then, and always for "detected", what an
     operator pinned or denied stays (G5). Raises `LedgerRefusal` subnet_unknown, or wire_is_default, since
@@ -107,9 +108,10 @@ async def set_wire(
     else:
         await conn.execute(
             """
-            INSERT INTO ipam.subnet_wire (subnet_id, wire_id, role, since) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (subnet_id, wire_id) DO UPDATE SET role = excluded.role, since = excluded.since
+            INSERT INTO ipam.subnet_wire (subnet_id, wire_id, role, since, by) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (subnet_id, wire_id) DO UPDATE
+            SET role = excluded.role, since = excluded.since, by = excluded.by
             """,
-            subnet, wire, role, at,
+            subnet, wire, role, at, by,
         )  # fmt: skip
     return RoleChange(before, role)

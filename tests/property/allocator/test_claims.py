@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.allocator.domain.claims import Claimant, Parked, Recorded, contest
-from services.allocator.domain.evidence import Weight, Witness, attached_since, weigh
 from services.allocator.domain.matching import Match, SubnetView
 from shared.events.nic import NicSource
 from shared.ipam.domain import Holder
@@ -77,43 +76,3 @@ def test_g5_an_operators_word_wins(claims: list[Claimant]) -> None:
     reserved = contest(claims, Holder("reserved", UUID(int=5)))
     assert reserved.holder is None
     assert all(isinstance(o, Parked) and o.verdict == "reserved" for o in reserved.outcomes.values())
-
-
-WITNESSES = st.lists(
-    st.builds(
-        Witness,
-        vm=st.integers(1, 4).map(lambda n: UUID(int=n)),
-        vm_name=st.just("vm"),
-        port=st.just(UUID(int=9)),
-        mac=st.none(),
-        address=st.integers(2, 9).map(lambda n: f"10.0.0.{n}"),
-        prefix=st.sampled_from([24, 25, None]),
-        gateway=st.sampled_from(["10.0.0.1", "10.0.0.254", None]),
-        first_seen=st.integers(0, 9).map(lambda n: START + timedelta(seconds=n)),
-        last_seen=st.just(START),
-        live=st.booleans(),
-    ),
-    max_size=8,
-)
-
-
-@given(WITNESSES, st.integers(1, 4), st.integers(1, 3), st.integers())
-def test_g3_evidence_weighs_the_same_in_every_order(
-    witnesses: list[Witness], threshold: int, worth: int, seed: int
-) -> None:
-    weight = Weight(threshold, worth)
-    shuffled = list(witnesses)
-    random.Random(seed).shuffle(shuffled)  # noqa: S311  a permutation, no secret
-    since = attached_since(witnesses, SUBNET, weight)
-    assert since == attached_since(shuffled, SUBNET, weight)
-    assert (since is not None) == (weigh(witnesses, SUBNET, weight) >= threshold)
-    if since is not None:
-        # Enough by then, and not before.
-        assert weigh([w for w in witnesses if w.first_seen <= since], SUBNET, weight) >= threshold
-        assert weigh([w for w in witnesses if w.first_seen < since], SUBNET, weight) < threshold
-
-
-@given(WITNESSES, WITNESSES)
-def test_more_evidence_never_detaches(some: list[Witness], more: list[Witness]) -> None:
-    if attached_since(some, SUBNET, Weight()) is not None:
-        assert attached_since([*some, *more], SUBNET, Weight()) is not None

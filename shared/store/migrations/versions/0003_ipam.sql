@@ -61,6 +61,7 @@ CREATE TABLE ipam.subnet_wire (
     wire_id uuid NOT NULL,
     role text NOT NULL CHECK (role IN ('detected', 'pinned', 'denied')),
     since timestamptz NOT NULL,
+    by text, -- the operator who pinned or denied it
     PRIMARY KEY (subnet_id, wire_id)
 );
 CREATE INDEX subnet_wire_by_wire ON ipam.subnet_wire (wire_id);
