@@ -17,6 +17,7 @@ from uuid import UUID
 
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Occasion
+from services.allocator.fix_rows import apply_fixes
 from services.allocator.locking import lock_writes
 from services.allocator.settling import Policy, settle
 from services.allocator.subnet_commands import affected
@@ -30,6 +31,7 @@ from shared.events.subnet import (
     SubnetWireAttached,
     SubnetWireDetached,
 )
+from shared.events.vm_nics import VmNicsFixed, VmNicsUnfixed
 from shared.ipam import subnets as ledger
 from shared.ipam.subnets import CHANGEABLE, Subnet
 from shared.ipam.wires import AdditionalRole
@@ -104,22 +106,24 @@ async def _deleted(conn: Connection, envelope: Envelope[SubnetDeleted]) -> Dirty
 async def _attached(conn: Connection, envelope: Envelope[SubnetWireAttached]) -> Dirty:
     if envelope.data.how == "detected":
         return Dirty()  # that follows from the facts
-    return await _set_wire(conn, envelope, envelope.data.subnet, envelope.data.wire, "pinned")
+    return await _set_wire(conn, envelope, "pinned")
 
 
 async def _detached(conn: Connection, envelope: Envelope[SubnetWireDetached]) -> Dirty:
-    fact = envelope.data
-    if fact.how == "evidence_ended":
-        return Dirty()
-    role: AdditionalRole | None = "denied" if fact.how == "denied" else None
-    return await _set_wire(conn, envelope, fact.subnet, fact.wire, role)
+    how = envelope.data.how
+    if how in ("evidence_ended", "rebound"):
+        return Dirty()  # the first follows from the facts, the other is told by an event of its own
+    return await _set_wire(conn, envelope, "denied" if how == "denied" else None)
 
 
 async def _set_wire(
-    conn: Connection, envelope: Envelope[Any], subnet: UUID, wire: UUID, role: AdditionalRole | None
+    conn: Connection,
+    envelope: Envelope[SubnetWireAttached] | Envelope[SubnetWireDetached],
+    role: AdditionalRole | None,
 ) -> Dirty:
-    known = await _known(conn, subnet)
-    await ledger.set_wire(conn, subnet, wire, role, envelope.time)
+    fact = envelope.data
+    known = await _known(conn, fact.subnet)
+    await ledger.set_wire(conn, fact.subnet, fact.wire, role, envelope.time, by=fact.by)
     return await affected(conn, known, envelope)
 
 
@@ -141,6 +145,8 @@ APPLIERS: MappingProxyType[type[Event], Applier] = MappingProxyType(
         SubnetDeleted: _deleted,
         SubnetWireAttached: _attached,
         SubnetWireDetached: _detached,
+        VmNicsFixed: apply_fixes,
+        VmNicsUnfixed: apply_fixes,
     }
 )
 """What writes each decision, by the event that tells of it."""

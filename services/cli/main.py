@@ -23,6 +23,7 @@ from services.cli.commands import (
     snapshot,
     status,
     subnet,
+    trace,
     vcenter,
     vm,
     who_had,
@@ -66,6 +67,7 @@ app.command("who-had")(who_had.who_had)
 app.command()(place.place)
 app.add_typer(placement.app, name="placement")
 app.add_typer(reservation.app, name="reservation")
+events.app.command()(trace.trace)
 app.add_typer(events.app, name="events")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(audit.app, name="audit")

@@ -9,6 +9,8 @@ from typing import TypeVar
 from shared.events.base import Event
 from shared.events.commands import CommandReplied, Complaint
 from shared.events.envelope import Envelope, event_id, wrap
+from shared.events.placement_answer import AboutReservation, VmCreatePlaced
+from shared.model.identifiers import derive
 from shared.runtime.consuming import Received
 from shared.runtime.publishing import message_of, reply_message
 from shared.store.outbox import enqueue
@@ -19,8 +21,25 @@ _E = TypeVar("_E", bound=Event)
 
 
 def wrapped(event: _E, time: datetime, cause: Envelope[Event] | None, *parts: object) -> Envelope[_E]:
-    """The event with the id that it has however often it is said."""
-    return wrap(event, source=SOURCE, time=time, id=event_id(event, *parts), cause=cause)
+    """The event with the id that it has however often it is said.
+
+    What becomes of a reservation belongs to the conversation that its answer began, whatever led to it.
+    """
+    return wrap(
+        event,
+        source=SOURCE,
+        time=time,
+        id=event_id(event, *parts),
+        cause=cause,
+        correlation=_answer_of(event),
+    )
+
+
+def _answer_of(event: Event) -> str | None:
+    """The id of the answer that made the reservation which `event` is about."""
+    if not isinstance(event, AboutReservation) or isinstance(event, VmCreatePlaced):
+        return None
+    return str(derive("event", VmCreatePlaced.TYPE, VmCreatePlaced.VERSION, event.request_id))
 
 
 def replied(

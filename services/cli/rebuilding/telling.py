@@ -14,10 +14,11 @@ Rows = Callable[[str, int], None]
 
 
 class Teller:
-    """Says how far it is. `quiet` says nothing."""
+    """Says how far it is. `quiet` says nothing; without `lines` there are bars alone."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, lines: bool = True) -> None:
         self._quiet = quiet
+        self._lines = lines and not quiet
 
     @contextmanager
     def playing(self, end: int | None, what: str = "the log") -> Iterator[Callable[[LogEntry, int], None]]:
@@ -59,5 +60,5 @@ class Teller:
             yield lambda done: bars.update(task, completed=done)
 
     def _line(self, text: str) -> None:
-        if not self._quiet:
+        if self._lines:
             say(text)

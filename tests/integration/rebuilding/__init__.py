@@ -1,0 +1,1 @@
+"""The state made again from the log, on real servers."""
