@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from services.allocator.domain.matching import SubnetView
 from shared.events.base import Event
 from shared.events.envelope import Envelope
 
@@ -52,8 +53,12 @@ class Dirty:
 class Occasion:
     """The events that led to a transaction. Each VM has its own latest one; all else the latest of all."""
 
-    def __init__(self, envelopes: Iterable[Envelope[Event]]) -> None:
+    def __init__(
+        self, envelopes: Iterable[Envelope[Event]], former: Mapping[UUID, SubnetView] | None = None
+    ) -> None:
         self._envelopes = list(envelopes)
+        self.former = former or {}
+        """Subnets that this very transaction changed, as they were: what records tell of their past."""
         self._of_vm: dict[UUID, Envelope[Event]] = {}
 
     def led_to(self, vm: UUID, envelope: Envelope[Event]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.allocator import address_commands, binding_commands, reshaping_commands
 from services.allocator.announcing import Announcements
+from services.allocator.dispatching import Commands
 from services.allocator.fixing import fix_nics, unfix_nics
 from services.allocator.settling import Policy
 from services.allocator.subnet_commands import create, delete, update
@@ -13,6 +15,12 @@ from shared.events import commands, vm_nics, wire_commands
 from shared.events.envelope import Envelope
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
+
+_HANDLERS: Commands = {
+    **address_commands.COMMANDS,
+    **binding_commands.COMMANDS,
+    **reshaping_commands.COMMANDS,
+}
 
 
 async def carry_out(
@@ -23,6 +31,9 @@ async def carry_out(
     Raises `PermanentError` for every mistake in it; the transaction must then be rolled back.
     """
     command = envelope.data
+    handler = _HANDLERS.get(type(command))
+    if handler is not None:
+        return await handler(conn, envelope, command, out, policy)
     if isinstance(command, commands.SubnetCreate):
         return await create(conn, envelope, command, out, policy)
     if isinstance(command, commands.SubnetUpdate):

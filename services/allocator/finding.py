@@ -55,7 +55,7 @@ async def find_wire(conn: Connection, named: str) -> Record:
     if not candidates:
         names = await conn.fetch("SELECT DISTINCT name FROM inventory.wire WHERE NOT uplink AND NOT retired")
         raise PermanentError(
-            f"there is no wire {named!r}{_near(named, [r[0] for r in names if r[0]])}",
+            f"there is no wire {named!r}{near_miss(named, [r[0] for r in names if r[0]])}",
             code="wire_unknown",
             hint="list them with: patchbay wire list",
         )
@@ -68,7 +68,7 @@ async def find_subnet(conn: Connection, named: str, scope: str = DEFAULT_SCOPE_N
     if subnet is None:
         names = [s.name for s in await list_subnets(conn, scope=scope)]
         raise PermanentError(
-            f"there is no subnet {named!r} in scope {scope!r}{_near(named, names)}",
+            f"there is no subnet {named!r} in scope {scope!r}{near_miss(named, names)}",
             code="subnet_unknown",
             hint="list them with: patchbay subnet list",
         )
@@ -103,7 +103,7 @@ async def find_vm(conn: Connection, named: str) -> UUID:
     if not found:
         names = await conn.fetch("SELECT DISTINCT name FROM inventory.vm WHERE NOT removed LIMIT 20000")
         raise PermanentError(
-            f"there is no VM {named!r}{_near(named, [r[0] for r in names if r[0]])}",
+            f"there is no VM {named!r}{near_miss(named, [r[0] for r in names if r[0]])}",
             code="vm_unknown",
             hint="list them with: patchbay vm list",
         )
@@ -111,7 +111,8 @@ async def find_vm(conn: Connection, named: str) -> UUID:
     return identity
 
 
-def _near(named: str, names: Sequence[str]) -> str:
+def near_miss(named: str, names: Sequence[str]) -> str:
+    """The end of a sentence on a name that nothing has: what was perhaps meant."""
     near = difflib.get_close_matches(named, names, 3)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 

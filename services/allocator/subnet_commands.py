@@ -8,6 +8,7 @@ from uuid import UUID
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.finding import find_subnet, find_wire
+from services.allocator.in_use import holders_named
 from services.allocator.scopes import scopes_of
 from services.allocator.settling import Policy, settle
 from shared.events.commands import SubnetCreate, SubnetDelete, SubnetUpdate
@@ -16,11 +17,14 @@ from shared.events.subnet import SubnetCreated, SubnetDeleted, SubnetFacts, Subn
 from shared.ipam import subnets as ledger
 from shared.ipam.errors import LedgerRefusal
 from shared.ipam.subnets import Subnet
-from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id, subnet_id
+from shared.model.identifiers import DEFAULT_SCOPE_NAME, derive, scope_id, subnet_id
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
 
 NOT_COMPARED = {"revision", "ranges"}
+MATCHED_BY = ("prefix", "gateway", "vlan", "default_wire")
+"""Fields that matching and evidence look at."""
+_EMPTY: dict[str, object] = {"ranges": (), "dns": (), "ntp": (), "routes": (), "labels": {}}
 
 
 async def create(
@@ -32,15 +36,18 @@ async def create(
         raise PermanentError(
             f"wire {wire['name']!r} ({wire['moid']}) is gone from its vCenter", code="wire_retired"
         )
-    identity = subnet_id(scope_id(command.scope), command.name, command.prefix)
+    scope = scope_id(command.scope)
+    identity = subnet_id(scope, command.name, command.prefix)
     draft = SubnetFacts(
         id=identity, default_wire=wire["id"], **command.model_dump(exclude={"by", "wire", "dry_run"})
     )
     existing = await ledger.get(conn, identity)
     if existing is not None and _same(existing, draft):
         return existing.facts().model_dump(mode="json")
+    identity = await new_identity(conn, scope, command.name, command.prefix, envelope)
+    draft = draft.model_copy(update={"id": identity})
     subnet = await ledger.create_subnet(conn, draft, envelope.time)
-    out.add(SubnetCreated(subnet=subnet.facts()), subnet.id, cause=envelope)
+    out.add(SubnetCreated(subnet=subnet.facts(), by=command.by), subnet.id, cause=envelope)
     await _look_again(conn, subnet, envelope, out, policy)
     return subnet.facts().model_dump(mode="json")
 
@@ -52,17 +59,22 @@ async def update(
     known = await find_subnet(conn, command.subnet, command.scope)
     changes = {
         name: getattr(command, name)
-        for name in command.model_fields_set - {"subnet", "scope", "by", "dry_run"}
-        if getattr(command, name) is not None or name in ("gateway", "domain", "mtu")
-    }
+        for name in command.model_fields_set - {"subnet", "scope", "by", "dry_run", "clear"}
+        if getattr(command, name) is not None or name in ("gateway", "domain", "mtu", "vlan")
+    } | {name: _EMPTY.get(name) for name in command.clear}
+    _refuse_both(known.name, command)
     if not changes:
         raise LedgerRefusal(
             f"nothing to change in subnet {known.name!r}: the command sets no field", code="nothing_to_change"
         )
-    before, after = await ledger.update_subnet(conn, known.id, changes, envelope.time)
-    out.add(SubnetUpdated(subnet=after.facts(), before=before.facts()), after.id, cause=envelope)
-    if before.gateway != after.gateway:
-        await _look_again(conn, after, envelope, out, policy)
+    dirty = await affected(conn, known, envelope)
+    async with holders_named(conn):
+        before, after = await ledger.update_subnet(conn, known.id, changes, envelope.time)
+    told = SubnetUpdated(subnet=after.facts(), before=before.facts(), by=command.by)
+    out.add(told, after.id, cause=envelope)
+    if any(getattr(before, name) != getattr(after, name) for name in MATCHED_BY):
+        dirty.add(await affected(conn, after, envelope))
+        await settle(conn, dirty, Occasion([envelope]), out, policy)
     return after.facts().model_dump(mode="json")
 
 
@@ -71,11 +83,36 @@ async def delete(
 ) -> dict[str, Any]:
     """Delete a subnet that nobody uses. Raises `LedgerRefusal` subnet_in_use with the holders."""
     known = await find_subnet(conn, command.subnet, command.scope)
-    subnet = await ledger.delete_subnet(conn, known.id)
-    out.add(SubnetDeleted(subnet=subnet.facts()), subnet.id, cause=envelope)
+    async with holders_named(conn):
+        subnet = await ledger.delete_subnet(conn, known.id)
+    out.add(SubnetDeleted(subnet=subnet.facts(), by=command.by), subnet.id, cause=envelope)
     await conn.execute("DELETE FROM inventory.statement WHERE subnet_id = $1", subnet.id)
     await _look_again(conn, subnet, envelope, out, policy)
     return subnet.facts().model_dump(mode="json")
+
+
+async def new_identity(
+    conn: Connection, scope: UUID, name: str, prefix: str, envelope: Envelope[Any]
+) -> UUID:
+    """The id of a subnet that is about to be made.
+
+    Made of name and prefix, and of the command too when a subnet that has got other ones since has that id.
+    """
+    identity = subnet_id(scope, name, prefix)
+    known = await ledger.get(conn, identity)
+    if known is None or (known.name, str(known.prefix)) == (name, prefix):
+        return identity
+    return derive("subnet", identity, envelope.id)
+
+
+def _refuse_both(name: str, command: SubnetUpdate) -> None:
+    both = [field for field in command.clear if getattr(command, field) is not None]
+    if both:
+        raise LedgerRefusal(
+            f"{both[0]} of subnet {name!r} can't be set and cleared at once",
+            code="set_and_cleared",
+            field=both[0],
+        )
 
 
 async def _look_again(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Occasion
 from services.allocator.domain.evidence import Weight
+from services.allocator.domain.matching import SubnetView
 from services.allocator.domain.records import Changes, NicRecord
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.naming import ParkedAddress, sentences
@@ -33,13 +35,14 @@ def tell_records(out: Announcements, docket: Docket, changes: Changes, occasion:
     for record, reason in changes.released:
         cause = occasion.cause(record.port.vm)
         out.add(
-            NicReleased(nic=_facts(record, docket), since=cause.time, reason=reason),
+            NicReleased(nic=_facts(record, docket, occasion.former), since=cause.time, reason=reason),
             record.port.nic,
             cause=cause,
         )
     for before, after in changes.updated:
         cause = occasion.cause(after.port.vm)
-        event = NicUpdated(nic=_facts(after, docket), before=_facts(before, docket), since=cause.time)
+        was = _facts(before, docket, occasion.former)
+        event = NicUpdated(nic=_facts(after, docket), before=was, since=cause.time)
         out.add(event, after.port.nic, cause=cause)
     for record in changes.created:
         cause = occasion.cause(record.port.vm)
@@ -125,7 +128,9 @@ async def complete_names(conn: Connection, docket: Docket, changes: Changes) -> 
         docket.wires |= await read_wires(conn, wires)
 
 
-def _facts(record: NicRecord, docket: Docket) -> NicFacts:
+def _facts(
+    record: NicRecord, docket: Docket, former: Mapping[UUID, SubnetView] = MappingProxyType({})
+) -> NicFacts:
     p = record.port
     wire = docket.wires.get(p.wire)
     return NicFacts(
@@ -140,13 +145,15 @@ def _facts(record: NicRecord, docket: Docket) -> NicFacts:
         mac=p.mac,
         wire=p.wire,
         wire_name=str(p.wire) if wire is None else wire.name,
-        addresses=tuple(_address(a, record, docket) for a in sorted(record.addresses)),
+        addresses=tuple(_address(a, record, docket, former) for a in sorted(record.addresses)),
     )
 
 
-def _address(address: str, record: NicRecord, docket: Docket) -> NicAddress:
+def _address(
+    address: str, record: NicRecord, docket: Docket, former: Mapping[UUID, SubnetView]
+) -> NicAddress:
     bound = record.addresses[address]
-    subnet = docket.subnets[bound.subnet]
+    subnet = former.get(bound.subnet) or docket.subnets[bound.subnet]
     return NicAddress(
         address=address,
         prefix=subnet.prefix.prefixlen,
