@@ -1,0 +1,1 @@
+"""Replays and dead letters on both buses, with a real PostgreSQL."""

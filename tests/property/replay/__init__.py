@@ -1,0 +1,1 @@
+"""What replays decide without a bus."""
