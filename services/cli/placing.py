@@ -69,7 +69,7 @@ async def place(platform: Platform, wanted: Placing, *, dry: bool, apply: bool) 
     if not apply:
         return placed
     answers = [answer for answer in placed.answers if isinstance(answer, VmCreatePlaced)]
-    with watched() as watch:
+    with watched(len(answers)) as watch:
         applied = await create_all(platform, answers, watch, template=template, account=wanted.account)
     return Placed(placed.answers, placed.batch, tuple(applied))
 
