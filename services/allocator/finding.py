@@ -14,6 +14,11 @@ from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
 
 NAMED = 10
+_WIRES = """
+    SELECT w.id, w.name, w.vcenter_id, w.moid, w.retired, w.uplink, w.state,
+           coalesce(c.name, w.vcenter_id::text) AS vcenter, w.state ->> 'datacenter_name' AS datacenter
+    FROM inventory.wire w LEFT JOIN inventory.vcenter c ON c.id = w.vcenter_id
+"""
 
 
 async def find_wire(conn: Connection, named: str) -> Record:
@@ -22,13 +27,8 @@ async def find_wire(conn: Connection, named: str) -> Record:
     Raises `PermanentError` wire_unknown, wire_ambiguous (with the candidates), wire_is_uplink.
     """
     rows = await conn.fetch(
-        """
-        SELECT w.id, w.name, w.vcenter_id, w.moid, w.retired, w.uplink,
-               coalesce(c.name, w.vcenter_id::text) AS vcenter, w.state ->> 'datacenter_name' AS datacenter
-        FROM inventory.wire w LEFT JOIN inventory.vcenter c ON c.id = w.vcenter_id
-        WHERE (w.id = $1 OR w.moid = $2 OR w.name = $2) AND w.state IS NOT NULL
-        ORDER BY w.retired, c.name, w.moid
-        """,
+        f"{_WIRES} WHERE (w.id = $1 OR w.moid = $2 OR w.name = $2) AND w.state IS NOT NULL "
+        "ORDER BY w.retired, c.name, w.moid",
         _uuid(named),
         named,
     )
@@ -42,13 +42,8 @@ async def find_wire(conn: Connection, named: str) -> Record:
     living = [r for r in usable if not r["retired"]]
     candidates = exact or living or usable
     if len(candidates) > 1:
-        listed = "; ".join(
-            f"{r['id']} ({r['name']!r}, {r['moid']}, vCenter {r['vcenter']}"
-            f"{', ' + r['datacenter'] if r['datacenter'] else ''})"
-            for r in candidates[:NAMED]
-        )
         raise PermanentError(
-            f"{len(candidates)} wires are called {named!r}: {listed}",
+            f"{len(candidates)} wires are called {named!r}: {_listed(candidates)}",
             code="wire_ambiguous",
             hint="name one by its id",
         )
@@ -60,6 +55,41 @@ async def find_wire(conn: Connection, named: str) -> Record:
             hint="list them with: patchbay wire list",
         )
     return candidates[0]
+
+
+async def find_retired_wire(conn: Connection, named: str) -> Record:
+    """The wire with that id, managed object id or name whose port group is gone, as `find_wire` has it.
+
+    Raises `PermanentError` wire_in_use when its port group is there, wire_unknown, wire_ambiguous.
+    """
+    rows = await conn.fetch(
+        f"{_WIRES} WHERE (w.id = $1 OR w.moid = $2 OR w.name = $2) AND w.state IS NOT NULL AND NOT w.uplink "
+        "ORDER BY NOT w.retired, c.name, w.moid",
+        _uuid(named),
+        named,
+    )
+    gone = [row for row in rows if row["retired"]]
+    if len(gone) > 1:
+        raise PermanentError(
+            f"{len(gone)} wires that are gone were called {named!r}: {_listed(gone)}",
+            code="wire_ambiguous",
+            hint="name one by its id",
+        )
+    if gone:
+        return gone[0]
+    if rows:
+        raise PermanentError(
+            f"the port group of wire {rows[0]['name']!r} ({rows[0]['moid']}) is there: "
+            "nothing needs to stand in for it",
+            code="wire_in_use",
+            hint="move its subnets one by one with: patchbay subnet move",
+        )
+    names = await conn.fetch("SELECT DISTINCT name FROM inventory.wire WHERE NOT uplink AND retired")
+    raise PermanentError(
+        f"there is no wire {named!r} whose port group is gone{near_miss(named, [r[0] for r in names if r[0]])}",
+        code="wire_unknown",
+        hint="list them with: patchbay wire list --retired",
+    )
 
 
 async def find_subnet(conn: Connection, named: str, scope: str = DEFAULT_SCOPE_NAME) -> Subnet:
@@ -109,6 +139,14 @@ async def find_vm(conn: Connection, named: str) -> UUID:
         )
     identity: UUID = next(iter(found.values()))["vm_id"]
     return identity
+
+
+def _listed(wires: Sequence[Record]) -> str:
+    return "; ".join(
+        f"{r['id']} ({r['name']!r}, {r['moid']}, vCenter {r['vcenter']}"
+        f"{', ' + r['datacenter'] if r['datacenter'] else ''})"
+        for r in wires[:NAMED]
+    )
 
 
 def near_miss(named: str, names: Sequence[str]) -> str:

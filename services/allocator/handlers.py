@@ -13,6 +13,7 @@ from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.commands import carry_out
 from services.allocator.locking import lock_writes
 from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
+from services.allocator.offers import tell_offers
 from services.allocator.reservations import apply_confirmations, apply_endings
 from services.allocator.scopes import note_scopes
 from services.allocator.settings import AllocatorSettings
@@ -84,6 +85,7 @@ class Allocator:
         await apply_switches(conn, _only(envelopes, inv.SwitchChanged, inv.SwitchRemoved))
         wires = await apply_portgroups(conn, _only(envelopes, inv.PortgroupChanged, inv.PortgroupRemoved))
         _tell_wires(out, wires, occasion)
+        await tell_offers(conn, out, wires, occasion)
         vms: list[Envelope[Any]] = _only(envelopes, inv.VmChanged, inv.VmRemoved, GuestAddressesChanged)
         dirty = await apply_vms(conn, vms, occasion)
         dirty.vcenters |= passed

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from services.allocator.attaching import read_witnesses
 from services.allocator.domain.claims import Parked
 from services.allocator.domain.evidence import Weight, weigh
 from services.allocator.domain.matching import SubnetView

@@ -13,6 +13,7 @@ from asyncpg import Record
 from services.allocator.domain.newest import Standing, Told, newest
 from services.allocator.rows import Table
 from services.allocator.tables import HOST, SWITCH, WIRE
+from services.allocator.wire_names import note_names
 from shared.events.base import Fact
 from shared.events.envelope import Envelope
 from shared.events.inventory import (
@@ -88,6 +89,7 @@ async def apply_portgroups(
     """Take in facts about port groups, and tell what became of wires."""
     changes = WireChanges()
     rows = []
+    await note_names(conn, envelopes)
     for key, after, before in await _standings(conn, WIRE, told_by_key(envelopes, PortgroupChanged)):
         d = after.description
         identity = wire_id(*key)

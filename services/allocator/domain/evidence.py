@@ -3,8 +3,8 @@
 Each VM seen with an address of the subnet on the wire is one piece of evidence. A wire that was attached
 stays so while VMs come and go; only when nobody has been seen for a set rest it is detached, and what was
 seen until then counts no more. All of it follows from who was seen from when to when and up to when the
-vCenter has spoken, never from the order in which facts came in (G3), nor from a clock: while a vCenter is silent
-nothing ends (G4). Operators pin and deny; evidence never overrules them (G5).
+vCenter has spoken, never from the order in which facts came in (G3), nor from a clock: while a vCenter is
+silent nothing ends (G4). Operators pin and deny; evidence never overrules them (G5).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import typer
 
 from services.allocator import queries
 from services.allocator.queries import SubnetRow
-from services.cli.commands import subnet_changes, subnet_forecast, subnet_suggest
+from services.cli.commands import subnet_changes, subnet_forecast, subnet_suggest, subnet_wires
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_subnet, render_subnets
@@ -22,6 +22,9 @@ app.command()(subnet_changes.create)
 app.command()(subnet_changes.update)
 app.command()(subnet_changes.delete)
 app.command("set-wire")(subnet_changes.set_wire)
+app.command("set-wires")(subnet_wires.set_wires)
+app.command()(subnet_wires.wires)
+app.command()(subnet_wires.why)
 app.command()(subnet_forecast.forecast)
 app.command("suggest")(subnet_suggest.suggest_)
 

@@ -75,6 +75,40 @@ CREATE TABLE inventory.wire (
     UNIQUE (vcenter_id, moid)
 );
 
+-- The virtual switch that a port group (data of inventory.portgroup.changed) is on: standard switches of one
+-- name in one datacenter are one.
+CREATE FUNCTION inventory.switch_of(state jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(
+        state ->> 'switch', state ->> 'switch_uuid',
+        coalesce(state ->> 'datacenter', '') || '/' || (state ->> 'switch_name')
+    )
+$$;
+
+-- The VLANs a port group carries: 0 stands for untagged. Empty where that is not known.
+CREATE FUNCTION inventory.vlans_of(state jsonb) RETURNS int4multirange LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE state -> 'vlan' ->> 'kind'
+        WHEN 'none' THEN int4multirange(int4range(0, 0, '[]'))
+        WHEN 'trunk' THEN (
+            SELECT coalesce(range_agg(int4range((r ->> 0)::int, (r ->> 1)::int, '[]')), '{}')
+            FROM jsonb_array_elements(state -> 'vlan' -> 'ranges') AS r
+        )
+        WHEN 'unknown' THEN '{}'::int4multirange
+        ELSE int4multirange(int4range((state -> 'vlan' ->> 'id')::int, (state -> 'vlan' ->> 'id')::int, '[]'))
+    END
+$$;
+CREATE INDEX wire_by_switch ON inventory.wire (vcenter_id, inventory.switch_of(state)) WHERE NOT uplink;
+
+-- Every name that a fact told of a port group. Repeats are forgotten once no late fact can come between them.
+CREATE TABLE inventory.wire_name (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    epoch bigint NOT NULL,
+    sequence bigint NOT NULL,
+    told_at timestamptz NOT NULL,
+    name text NOT NULL,
+    PRIMARY KEY (vcenter_id, moid, epoch, sequence)
+);
+
 CREATE TABLE inventory.vm (
     vcenter_id uuid NOT NULL,
     moid text NOT NULL,

@@ -1,0 +1,80 @@
+"""Why wires use subnets, what stands in for a wire that is gone, and what decisions on them led to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from services.allocator.domain.evidence import Witness
+from services.allocator.explaining_wires import WhyWire
+from services.cli.rendering.tables import add, facts, table
+
+ROLE_STYLES = {
+    "detected": "yellow",
+    "pinned": "cyan",
+    "denied": "red",
+    "mapped": "magenta",
+    "seen": "bright_black",
+    "none": "bright_black",
+}
+
+
+def role_text(role: str | None) -> Text:
+    """What a wire is to a subnet, in the colour of that role everywhere."""
+    return Text(role or "-", style=ROLE_STYLES.get(role or "none", ""))
+
+
+def render_why_wires(rows: Sequence[WhyWire]) -> RenderableType:
+    """One line for each wire, then one for each VM that is evidence."""
+    grid = table("wire", "role", "since", "VMs", "strong", "why", right=("VMs", "strong"))
+    for row in rows:
+        vms = len({w.vm for w in row.evidence})
+        name = Text(row.wire_name, style="bold")
+        add(grid, name, role_text(row.role), row.since, vms or None, row.strong or None, row.because)
+    seen = [(row.wire_name, witness) for row in rows for witness in row.evidence]
+    return Group(grid, Text(), _evidence(seen)) if seen else grid
+
+
+def render_why_wire(subnet: str, row: WhyWire) -> RenderableType:
+    """All that bears on one wire's use of a subnet."""
+    head = facts(
+        subnet=Text(subnet, style="bold"),
+        wire=Text(row.wire_name, style="bold"),
+        role=role_text(row.role),
+        since=row.since,
+        because=row.because,
+        evidence=f"weighs {row.weight}; {row.needed} attach a wire" if row.evidence else None,
+    )
+    if not row.evidence:
+        return head
+    return Group(head, Text(), _evidence([(row.wire_name, witness) for witness in row.evidence]))
+
+
+def _evidence(seen: Sequence[tuple[str, Witness]]) -> Table:
+    grid = table("wire", "vm", "address", "prefix length", "gateway", "first seen", "last seen")
+    for wire, w in seen:
+        last = "still" if w.live else w.last_seen
+        add(grid, wire, w.vm_name, w.address, w.prefix, w.gateway, w.first_seen, last)
+    return grid
+
+
+def render_decisions(result: Mapping[str, Any], subnet: Text) -> RenderableType:
+    """What wires are to a subnet now, or would be."""
+    grid = table("wire", "was", "is" if not result.get("dry_run") else "would be")
+    for wire in result["wires"]:
+        add(grid, Text(wire["name"], style="bold"), role_text(wire["before"]), role_text(wire["role"]))
+    return Group(Text("subnet ").append_text(subnet), grid, *_consequences(result))
+
+
+def _consequences(result: Mapping[str, Any]) -> list[RenderableType]:
+    """What a trial would lead to, counted by event type."""
+    if not result.get("dry_run"):
+        return []
+    counts = Counter(event["type"] for event in result["events"])
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "no event"
+    return [Text(), Text(f"nothing was changed; it would lead to: {told}")]
