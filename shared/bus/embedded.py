@@ -137,6 +137,12 @@ class EmbeddedBus:
             raise KeyError(f"queue {queue!r} is not declared")
         return QueueState(row["ready"], row["consumers"])
 
+    def on_obstacle(self, told: Callable[[str | None], None]) -> None:
+        """Nobody is ever told: a database that takes nothing says so with an error."""
+
+    async def obstacle(self) -> str | None:
+        return None
+
     async def close(self) -> None:
         if self._closed:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -196,6 +196,14 @@ class Bus(Protocol):
 
     async def state(self, queue: str) -> QueueState:
         """Depth and consumers of a queue. Raises KeyError when it is not declared."""
+        ...
+
+    def on_obstacle(self, told: Callable[[str | None], None]) -> None:
+        """Have `told` hear why publishing waits for the bus, and None when it does no longer."""
+        ...
+
+    async def obstacle(self) -> str | None:
+        """Ask the bus: why would it take nothing from us now? None when it would. Raises `BusLost`."""
         ...
 
     async def close(self) -> None:

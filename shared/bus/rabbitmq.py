@@ -7,17 +7,19 @@ acknowledge. Both are made again on their next use after they were lost.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from shared.bus import rabbitmq_dead_letters, rabbitmq_topology
-from shared.bus.port import Consumer, DeadLetter, LogEntry, LogStart, Message, QueueState
+from shared.bus.obstacles import Obstacles
+from shared.bus.port import Consumer, DeadLetter, LogEntry, LogStart, Message, NoReply, QueueState
 from shared.bus.rabbitmq_connection import Link, broker_errors, close_channel, is_unknown
 from shared.bus.rabbitmq_consumer import RabbitConsumer, open_inbox
 from shared.bus.rabbitmq_log import LogReader
+from shared.bus.rabbitmq_probing import probe
 from shared.bus.rabbitmq_publishing import RabbitPublisher
 from shared.bus.requests import Requests
 from shared.events.topology import DEAD_LETTER_EXCHANGE, EXCHANGE, LOG, Topology
@@ -41,9 +43,10 @@ class RabbitBus:
     """See `shared.bus.port.Bus`."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._to_publish = Link(url, f"{name} publish")
+        self._obstacles = Obstacles()
+        self._to_publish = Link(url, f"{name} publish", self._obstacles)
         self._to_consume = Link(url, f"{name} consume")
-        self._publisher = RabbitPublisher(self._to_publish, self._durable_queues)
+        self._publisher = RabbitPublisher(self._to_publish, self._durable_queues, self._obstacles)
         self._log = LogReader(self._to_consume, self._publisher)
         self._requests = Requests(lambda: self._temporary((), 1000), self.publish)
         self._topology = Topology(EXCHANGE, DEAD_LETTER_EXCHANGE)
@@ -72,7 +75,12 @@ class RabbitBus:
             yield consumer
 
     async def request(self, message: Message, timeout: timedelta) -> Message:  # noqa: ASYNC109  see the port
-        return await self._requests.request(message, timeout)
+        try:
+            return await self._requests.request(message, timeout)
+        except NoReply as error:
+            if (reason := self._obstacles.reason) is not None:
+                raise NoReply(f"{error}: {reason}") from error
+            raise
 
     def read_log(self, start: LogStart, *, follow: bool = False) -> AsyncIterator[LogEntry]:
         return self._log.read(start, follow=follow)
@@ -90,6 +98,12 @@ class RabbitBus:
                     raise
                 raise KeyError(f"queue {queue!r} is not declared") from None
             return QueueState(declared.message_count or 0, declared.consumer_count or 0)
+
+    def on_obstacle(self, told: Callable[[str | None], None]) -> None:
+        self._obstacles.watch(told)
+
+    async def obstacle(self) -> str | None:
+        return await probe(self._to_publish, self._obstacles)
 
     async def close(self) -> None:
         await self._requests.close()

@@ -27,7 +27,9 @@ from aiormq.exceptions import (
     ProbableAuthenticationError,
 )
 
+from shared.bus.obstacles import AWAY, BLOCKED, Obstacles
 from shared.bus.port import BusLost
+from shared.bus.rabbitmq_blocking import listen
 from shared.bus.redaction import without_secrets
 from shared.runtime.errors import PermanentError
 
@@ -100,12 +102,14 @@ def _refused(what: str, code: str, error: Exception) -> PermanentError:
 class Link:
     """One connection, opened when needed and again after it was lost."""
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, obstacles: Obstacles | None = None) -> None:
+        """`obstacles`, of a connection to publish on, are told what is in its way."""
         self._url = url
         self._name = name
         self._connection: AbstractConnection | None = None
         self._opening = asyncio.Lock()
         self._closed = False
+        self._obstacles = obstacles
 
     async def connection(self) -> AbstractConnection:
         """The open connection. Raises `BusLost`, `PermanentError`."""
@@ -113,15 +117,33 @@ class Link:
             if self._closed:
                 raise BusLost("the bus is closed")
             if not _is_open(self._connection):
-                async with broker_errors("connecting"):
-                    self._connection = await aio_pika.connect(
-                        self._url,
-                        timeout=CONNECT_TIMEOUT,
-                        client_properties={"connection_name": self._name},
-                    )
+                await self._connect()
             if self._connection is None:
                 raise BusLost("the connection to the broker was lost")
             return self._connection
+
+    async def _connect(self) -> None:
+        try:
+            async with broker_errors("connecting"):
+                self._connection = await aio_pika.connect(
+                    self._url,
+                    timeout=CONNECT_TIMEOUT,
+                    client_properties={"connection_name": self._name},
+                )
+        except (BusLost, PermanentError) as error:
+            if self._obstacles is not None:
+                self._obstacles.arise(AWAY, f"no connection to the broker: {error}")
+            raise
+        if self._obstacles is not None and self._connection is not None:
+            self._watch(self._connection, self._obstacles)
+
+    @staticmethod
+    def _watch(connection: AbstractConnection, obstacles: Obstacles) -> None:
+        obstacles.clear(AWAY)
+        if connection.transport is not None:
+            listen(connection.transport.connection, obstacles)
+        # Who waits for the broker to take more must come and find that it is gone.
+        connection.close_callbacks.add(lambda *_: obstacles.clear(BLOCKED))
 
     async def open_channel(self, *, confirms: bool = False) -> AbstractChannel:
         """A new channel; the caller closes it with `close_channel`."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
@@ -12,6 +14,7 @@ import structlog
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 
+from shared.bus.obstacles import BLOCKED, FULL, Obstacles
 from shared.bus.port import BusLost, Message, PublishFailed, Unroutable
 from shared.bus.rabbitmq_channel import library_fits, open_window_channel
 from shared.bus.rabbitmq_connection import (
@@ -38,7 +41,40 @@ WINDOWS_UNDER_WAY = 2
 """Two windows of 250 keep at most 500 messages unconfirmed, and the broker busy while one is awaited."""
 
 CONFIRM_SECONDS = 60.0
-"""A broker out of memory or disk holds confirms back without end. After this it is told to the caller."""
+"""How long a confirm may take of a broker that takes what we send."""
+
+BLOCKED_SECONDS = 10.0
+"""A broker out of memory or disk holds confirms back without end. After this it is told to the caller, who
+may want to stop; who tries again waits in front of the door and sends nothing."""
+
+LOOK_SECONDS = 1.0
+
+REJECTED = "the broker rejected the message: a queue that it goes to is full"
+
+
+class Pace:
+    """How much to send at once. Pure.
+
+    Of a window that a full queue refuses, all other queues and the log have a copy: tried again as a
+    whole, it would fill them. So one message is tried, then two, and so on up to full windows.
+    """
+
+    def __init__(self) -> None:
+        self.size = WINDOW
+
+    @property
+    def windows(self) -> int:
+        """How many windows may be under way."""
+        return WINDOWS_UNDER_WAY if self.size == WINDOW else 1
+
+    def taken(self) -> None:
+        """The broker took a window."""
+        self.size = min(WINDOW, 2 * self.size)
+
+    def refused(self) -> None:
+        """The broker refused some of a window."""
+        self.size = 1
+
 
 Outcomes = dict[int, BaseException]
 """What went wrong, by the index of the message."""
@@ -55,13 +91,16 @@ class Publishing(Closable, Protocol):
 class RabbitPublisher:
     """Publishes for one process, on a channel of its own that is made again when it was lost."""
 
-    def __init__(self, link: Link, queues: Callable[[], Iterable[str]]) -> None:
-        """`queues` names those that must be there before anything is published."""
+    def __init__(self, link: Link, queues: Callable[[], Iterable[str]], obstacles: Obstacles) -> None:
+        """`queues`: those that must be there before anything is published. `obstacles`: the link's."""
         self._link = link
         self._queues = queues
         self._channel: Publishing | None = None
         self._opening = asyncio.Lock()
         self._returned: list[set[str]] = []
+        self.pace = Pace()
+        self._obstacles = obstacles
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def publish(self, exchange: str, messages: Sequence[Message]) -> None:
         """Publish to `exchange` ("" is the one that leads to the queue of that name), persistently.
@@ -81,31 +120,68 @@ class RabbitPublisher:
 
     async def _publish(self, exchange: str, messages: Sequence[Message]) -> Outcomes:
         try:
+            await self._wait_outside()
             channel = await self._open()
         except BusLost as error:
             return dict.fromkeys(range(len(messages)), error)
         windows = _Windows(lambda part: channel.publish_window(exchange, part, datetime.now(UTC)), self)
-        return await windows.publish(messages)
+        outcomes = await windows.publish(messages)
+        if not outcomes:
+            self._obstacles.clear(FULL)
+        return outcomes
+
+    async def _wait_outside(self) -> None:
+        """While the broker takes nothing, nothing is sent: it would only fill buffers, ours and its own."""
+        if BLOCKED not in self._obstacles:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BLOCKED_SECONDS):
+                await self._obstacles.gone(BLOCKED)
+        if BLOCKED in self._obstacles:
+            raise BusLost(self._obstacles.reason or "blocked by the broker")
 
     async def patiently(self, work: Awaitable[T]) -> T:
         """The result of what waits for the broker, with errors in our words.
 
         Raises `BusLost`; and what the library raises for an exchange that is not there, for `_judge` to read.
         """
-        patience = asyncio.timeout(CONFIRM_SECONDS)
+        waiting = asyncio.ensure_future(work)
         try:
-            async with patience:
-                return await work
+            given_up = await self._give_up(waiting)
+            if given_up is None:
+                return waiting.result()
         except ChannelNotFoundEntity:
             raise
         except LIBRARY_ERRORS as error:
-            if not patience.expired():
-                raise in_our_words("publishing", error) from error
+            raise in_our_words("publishing", error) from error
+        finally:
+            waiting.cancel()
         # Confirms that come later must not be taken for those of later messages.
-        await self.close()
-        raise BusLost(
-            f"the broker did not confirm within {CONFIRM_SECONDS:g} s; it may be out of memory or disk"
-        )
+        self._leave_channel()
+        raise BusLost(given_up)
+
+    async def _give_up(self, waiting: asyncio.Future[T]) -> str | None:
+        """None when `waiting` is over, else why not to wait for it any longer."""
+        began = time.monotonic()
+        while not (await asyncio.wait((waiting,), timeout=LOOK_SECONDS))[0]:
+            if self._obstacles.seconds(BLOCKED) > BLOCKED_SECONDS:
+                return self._obstacles.reason
+            if BLOCKED not in self._obstacles and time.monotonic() - began > CONFIRM_SECONDS:
+                return f"the broker did not confirm within {CONFIRM_SECONDS:g} s"
+        return None
+
+    def rejected(self) -> None:
+        """The broker refused a message: a queue that may not grow any more is full."""
+        self.pace.refused()
+        self._obstacles.arise(FULL, REJECTED)
+
+    def _leave_channel(self) -> None:
+        # A blocked broker answers no farewell either: whoever stops must not wait for it.
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            closing = asyncio.create_task(close_channel(channel))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _open(self) -> Publishing:
         async with self._opening:
@@ -152,6 +228,7 @@ class RabbitPublisher:
         channel, self._channel = self._channel, None
         if channel is not None:
             await close_channel(channel)
+        await asyncio.gather(*self._closing)
 
 
 class _Windows:
@@ -168,11 +245,12 @@ class _Windows:
     async def publish(self, messages: Sequence[Message]) -> Outcomes:
         sent = 0
         try:
-            for window in _cut(messages):
-                if len(self._under_way) == WINDOWS_UNDER_WAY:
+            while sent < len(messages):
+                while len(self._under_way) >= self._publisher.pace.windows:
                     await self._settle_oldest()
                 if self._outcomes:
                     break
+                window = _cut(messages, sent, self._publisher.pace.size)
                 await self._send(window, messages[window.start : window.stop])
                 sent = window.stop
             while self._under_way:
@@ -200,19 +278,23 @@ class _Windows:
         except (BusLost, ChannelNotFoundEntity) as error:
             self._outcomes.update(dict.fromkeys(window, error))
         else:
+            if refused:
+                self._publisher.rejected()
+            else:
+                self._publisher.pace.taken()
             for place in refused:
-                self._outcomes[window[place]] = BusLost("the broker rejected the message")
+                self._outcomes[window[place]] = BusLost(REJECTED)
 
 
-def _cut(messages: Sequence[Message]) -> Iterator[range]:
-    """Parts of `messages` to be written in one go: no more than a number, nor, of several, than a size."""
-    start = size = 0
-    for index, message in enumerate(messages):
-        if index > start and (index - start == WINDOW or size + len(message.body) > WINDOW_BYTES):
-            yield range(start, index)
-            start, size = index, 0
-        size += len(message.body)
-    yield range(start, len(messages))
+def _cut(messages: Sequence[Message], start: int, longest: int) -> range:
+    """What to write next in one go: no more than `longest` messages, nor, of several, than a size."""
+    stop, size = start, 0
+    while stop < len(messages) and stop - start < longest:
+        size += len(messages[stop].body)
+        if stop > start and size > WINDOW_BYTES:
+            break
+        stop += 1
+    return range(start, stop)
 
 
 def _judge(exchange: str, messages: Sequence[Message], outcomes: Outcomes, returned: set[str]) -> None:

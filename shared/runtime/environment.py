@@ -68,6 +68,7 @@ async def open_platform(
         stack.push_async_callback(_close_pool, pool)
         bus = await _connected_bus(settings, database_url, name, patience)
         stack.push_async_callback(bus.close)
+        bus.on_obstacle(partial(_tell_health, health))
         await bus.declare(TOPOLOGY)
         if port is not None:
             await stack.enter_async_context(dead_letters_counted(bus))

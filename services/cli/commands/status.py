@@ -51,6 +51,8 @@ class Status:
     services: tuple[ServiceStatus, ...]
     dead_letters: int
     vcenters: tuple[Sight, ...]
+    obstacle: str | None = None
+    """Why the bus takes no messages from anybody, if so."""
 
     @property
     def complete(self) -> bool:
@@ -64,7 +66,10 @@ def status(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show which services run and how many messages wait for them; exit 1 when one does not run."""
+    """Show which services run and how many messages wait for them.
+
+    Exit 1 when a service does not run or the broker takes no messages.
+    """
     try:
         patience = seconds(wait) if wait is not None else 0
     except ValueError as error:
@@ -83,9 +88,15 @@ def status(
     present(found, lambda: _render(found), as_json=as_json)
     if found.dead_letters and not as_json:
         aside().print("dead letters wait for a decision: patchbay dead-letters list", markup=False)
+    if found.obstacle is not None:
+        aside().print(
+            f"{found.obstacle}. Nothing is lost: whoever publishes waits. See docs/explanation/rabbitmq.md",
+            markup=False,
+        )
     if not found.complete:
         absent = [service.service for service in found.services if not service.running]
         aside().print(f"not running: {', '.join(absent)}. Start with: patchbay run {' '.join(absent)}")
+    if found.obstacle is not None or not found.complete:
         raise typer.Exit(1)
 
 
@@ -103,7 +114,8 @@ async def read_status(platform: Platform) -> Status:
             )
         )
     dead = (await bus.state(DEAD_LETTER_QUEUE)).ready
-    return Status(tuple(services), dead, tuple(await read_sights(platform.pool)))
+    sights = tuple(await read_sights(platform.pool))
+    return Status(tuple(services), dead, sights, await bus.obstacle())
 
 
 def _render(found: Status) -> RenderableType:
@@ -113,4 +125,6 @@ def _render(found: Status) -> RenderableType:
         add(grid, service.service, state, service.consumers, service.waiting)
     dead = Text(str(found.dead_letters), style="bold red" if found.dead_letters else "")
     add(grid, "dead letters", "", "", dead)
+    if found.obstacle is not None:
+        add(grid, "broker", Text(found.obstacle, style="bold red"), "", "")
     return with_sight(grid, found.vcenters)
