@@ -181,11 +181,11 @@ def _candidates(
         return [], named
     if named is not None:
         return [named], None
-    in_scope = [subnet for subnet in world.subnets if subnet.scope == nic.scope]
     if nic.wire is not None:
-        living = [subnet for subnet in in_scope if not wires.keys().isdisjoint(subnet.roles)]
+        living = [subnet for subnet in world.subnets_on(wires) if subnet.scope == nic.scope]
         hint = f"no subnet of scope {nic.scope!r} lives on it; create one, or pin one to it"
         return living, None if living else hint
+    in_scope = [subnet for subnet in world.subnets if subnet.scope == nic.scope]
     return in_scope, None if in_scope else f"scope {nic.scope!r} has no subnet; create one"
 
 

@@ -179,6 +179,10 @@ class World:
         # Looked up by every request: thousands of names must not be walked for each.
         self._subnets_by_id = {str(subnet.id): subnet for subnet in self.subnets}
         self._subnets_by_name = {(subnet.scope, subnet.name): subnet for subnet in self.subnets}
+        self._subnets_on: dict[UUID, list[SubnetFacts]] = {}
+        for subnet in self.subnets:
+            for wire in subnet.roles:
+                self._subnets_on.setdefault(wire, []).append(subnet)
         self._wires_by_moid = _grouped(self.wires.values(), lambda wire: wire.network)
         self._wires_by_name = _grouped(self.wires.values(), lambda wire: wire.name)
         self._wires_by_id = {str(wire.id): [wire] for wire in self.wires.values()}
@@ -247,6 +251,11 @@ class World:
     def find_subnet(self, text: str, scope: str) -> SubnetFacts | None:
         """The subnet of this id, else of this name in `scope`."""
         return self._subnets_by_id.get(text.lower()) or self._subnets_by_name.get((scope, text))
+
+    def subnets_on(self, wires: Iterable[UUID]) -> list[SubnetFacts]:
+        """The subnets that any of these wires is something to, by name and id."""
+        found = {subnet.id: subnet for wire in wires for subnet in self._subnets_on.get(wire, ())}
+        return sorted(found.values(), key=lambda subnet: (subnet.name, str(subnet.id)))
 
     def find_wires(self, text: str) -> dict[UUID, WireFacts]:
         """Wires of this id, else of this managed object id, else of this name; of any vCenter."""
