@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -37,6 +37,13 @@ class Dirty:
     vms: set[UUID] = field(default_factory=set)
     glimpses: set[Glimpse] = field(default_factory=set)
     vcenters: set[UUID] = field(default_factory=set)
+    twins: set[UUID] = field(default_factory=set)
+    """VMs whose instance UUID may be another VM's, too."""
+    macs: set[str] = field(default_factory=set)
+    """MACs that ports got, lost, or have in another state."""
+
+    former: dict[UUID, SubnetView] = field(default_factory=dict)
+    """Subnets that this transaction changed or ended, as they were: what records tell of their past."""
 
     def add(self, other: Dirty) -> None:
         """Take in what `other` holds."""
@@ -44,6 +51,7 @@ class Dirty:
         self.ports |= other.ports
         self.vms |= other.vms
         self.glimpses |= other.glimpses
+        self.former |= other.former
         self.vcenters |= other.vcenters
 
     def __bool__(self) -> bool:
@@ -53,9 +61,7 @@ class Dirty:
 class Occasion:
     """The events that led to a transaction. Each VM has its own latest one; all else the latest of all."""
 
-    def __init__(
-        self, envelopes: Iterable[Envelope[Event]], former: Mapping[UUID, SubnetView] | None = None
-    ) -> None:
+    def __init__(self, envelopes: Iterable[Envelope[Event]]) -> None:
         self._envelopes = list(envelopes)
         self.former = former or {}
         """Subnets that this very transaction changed, as they were: what records tell of their past."""

@@ -15,12 +15,13 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from services.allocator import decided_addresses
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Occasion
 from services.allocator.fix_rows import apply_fixes
 from services.allocator.locking import lock_writes
 from services.allocator.settling import Policy, settle
-from services.allocator.subnet_commands import affected
+from services.allocator.subnet_commands import MATCHED_BY, affected
 from shared.events.base import Event
 from shared.events.envelope import Envelope
 from shared.events.subnet import (
@@ -79,10 +80,10 @@ async def _updated(conn: Connection, envelope: Envelope[SubnetUpdated]) -> Dirty
         return Dirty()
     before = await affected(conn, known, envelope)
     changes = {name: getattr(facts, name) for name in CHANGEABLE}
-    await ledger.update_subnet(conn, facts.id, changes, envelope.time)
+    await ledger.update_subnet(conn, facts.id, changes, envelope.time, whoever_holds=True)
     await _same_revision(conn, facts)
     after = await _known(conn, facts.id)
-    if (known.gateway, known.default_wire) != (after.gateway, after.default_wire):
+    if any(getattr(known, name) != getattr(after, name) for name in MATCHED_BY):
         before.add(await affected(conn, after, envelope))
         return before
     return Dirty()
@@ -145,6 +146,7 @@ APPLIERS: MappingProxyType[type[Event], Applier] = MappingProxyType(
         SubnetDeleted: _deleted,
         SubnetWireAttached: _attached,
         SubnetWireDetached: _detached,
+        **decided_addresses.APPLIERS,
         VmNicsFixed: apply_fixes,
         VmNicsUnfixed: apply_fixes,
     }

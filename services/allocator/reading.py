@@ -63,6 +63,8 @@ class Docket:
     conflicts: dict[UUID, Record]
     wires: dict[UUID, WireName] = field(default_factory=dict)
     subnets: dict[UUID, SubnetView] = field(default_factory=dict)
+    former: Mapping[UUID, SubnetView] = field(default_factory=dict)
+    """Subnets that this transaction changed or ended, as they were."""
 
 
 async def expand(conn: Connection, dirty: Dirty) -> tuple[set[str], set[UUID]]:

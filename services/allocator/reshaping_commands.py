@@ -73,6 +73,7 @@ async def merge(
         roles[first.id],
         [(other.facts(), roles[other.id]) for other in others],
         envelope.time,
+        command.by,
     )
     change = Change([first, *others], [whole.facts], {first.id: joined}, merged_event)
     [merged] = await put(conn, envelope, change, out, policy)
@@ -105,7 +106,7 @@ async def move(
         )
     roles.pop(wire["id"], None)
     if command.keep_old:
-        roles[known.default_wire] = Use("pinned", envelope.time)
+        roles[known.default_wire] = Use("pinned", envelope.time, command.by)
     draft = known.facts().model_copy(update={"default_wire": wire["id"]})
     change = Change([known], [draft], {known.id: roles}, moved_event)
     [moved] = await put(conn, envelope, change, out, policy)
@@ -128,7 +129,7 @@ async def put(
     dirty = Dirty()
     for subnet in change.before:
         dirty.add(await within(conn, subnet, envelope))
-    former = await read_subnets(conn, [subnet.id for subnet in change.before])
+    dirty.former = await read_subnets(conn, [subnet.id for subnet in change.before])
     async with holders_named(conn):
         after = await replace(conn, change.before, change.drafts, change.roles, envelope.time)
     facts = [subnet.facts() for subnet in after]
@@ -137,7 +138,7 @@ async def put(
     out.add(told, after[0].id, cause=envelope)
     for subnet in after:
         dirty.add(await within(conn, subnet, envelope))
-    await settle(conn, dirty, Occasion([envelope], former), out, policy)
+    await settle(conn, dirty, Occasion([envelope]), out, policy)
     return [one.model_dump(mode="json") for one in facts]
 
 
@@ -200,7 +201,7 @@ def moved_event(
 
 def _wires(roles: Roles) -> tuple[AdditionalWire, ...]:
     return tuple(
-        AdditionalWire(wire=wire, role=use.role, since=use.since)
+        AdditionalWire(wire=wire, role=use.role, since=use.since, by=use.by)
         for wire, use in sorted(roles.items(), key=lambda item: str(item[0]))
     )
 

@@ -35,13 +35,13 @@ def tell_records(out: Announcements, docket: Docket, changes: Changes, occasion:
     for record, reason in changes.released:
         cause = occasion.cause(record.port.vm)
         out.add(
-            NicReleased(nic=_facts(record, docket, occasion.former), since=cause.time, reason=reason),
+            NicReleased(nic=_facts(record, docket, docket.former), since=cause.time, reason=reason),
             record.port.nic,
             cause=cause,
         )
     for before, after in changes.updated:
         cause = occasion.cause(after.port.vm)
-        was = _facts(before, docket, occasion.former)
+        was = _facts(before, docket, docket.former)
         event = NicUpdated(nic=_facts(after, docket), before=was, since=cause.time)
         out.add(event, after.port.nic, cause=cause)
     for record in changes.created:

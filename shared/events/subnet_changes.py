@@ -15,6 +15,8 @@ class AdditionalWire(Part):
     wire: UUID
     role: Literal["detected", "pinned", "denied"]
     since: Timestamp
+    by: str | None = None
+    """The operator who pinned or denied it."""
 
 
 class _Reshaped(Event):

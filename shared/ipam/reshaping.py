@@ -79,12 +79,12 @@ async def reshape(
 async def roles_of(conn: Connection, subnets: Sequence[UUID]) -> dict[UUID, dict[UUID, Use]]:
     """The additional wires of each of `subnets`."""
     rows = await conn.fetch(
-        "SELECT subnet_id, wire_id, role, since FROM ipam.subnet_wire WHERE subnet_id = ANY ($1::uuid[])",
+        "SELECT subnet_id, wire_id, role, since, by FROM ipam.subnet_wire WHERE subnet_id = ANY ($1::uuid[])",
         list(subnets),
     )
     found: dict[UUID, dict[UUID, Use]] = {subnet: {} for subnet in subnets}
     for row in rows:
-        found[row["subnet_id"]][row["wire_id"]] = Use(row["role"], row["since"])
+        found[row["subnet_id"]][row["wire_id"]] = Use(row["role"], row["since"], row["by"])
     return found
 
 
@@ -140,6 +140,6 @@ async def _forget_cooling(conn: Connection, scope: UUID, prefixes: Sequence[IPNe
 async def _store_roles(conn: Connection, roles: Mapping[UUID, Roles]) -> None:
     await conn.execute("DELETE FROM ipam.subnet_wire WHERE subnet_id = ANY ($1::uuid[])", list(roles))
     await conn.executemany(
-        "INSERT INTO ipam.subnet_wire (subnet_id, wire_id, role, since) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO ipam.subnet_wire (subnet_id, wire_id, role, since, by) VALUES ($1, $2, $3, $4, $5)",
         [(subnet, wire, *use) for subnet, uses in roles.items() for wire, use in uses.items()],
     )

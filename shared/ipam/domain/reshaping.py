@@ -32,6 +32,7 @@ class Use(NamedTuple):
 
     role: AdditionalRole
     since: datetime
+    by: str | None = None
 
 
 Roles = Mapping[UUID, Use]
@@ -179,15 +180,17 @@ def union(first: SubnetFacts, others: Sequence[SubnetFacts], prefix: str | None)
 
 
 def joined_wires(
-    first: SubnetFacts, roles: Roles, others: Sequence[tuple[SubnetFacts, Roles]], at: datetime
+    first: SubnetFacts, roles: Roles, others: Sequence[tuple[SubnetFacts, Roles]], at: datetime, by: str
 ) -> dict[UUID, Use]:
-    """The additional wires of all as those of one; default wires of the others are pinned from `at` on.
+    """The additional wires of all as those of one; the others' default wires are pinned, by `by` at `at`.
 
     Raises `LedgerRefusal` wires_contradict when operators pinned for one what they denied for another.
     """
     found: dict[UUID, tuple[Use, str]] = {wire: (use, first.name) for wire, use in roles.items()}
     for other, theirs in others:
-        defaults = {other.default_wire: Use("pinned", at)} if other.default_wire != first.default_wire else {}
+        defaults = (
+            {other.default_wire: Use("pinned", at, by)} if other.default_wire != first.default_wire else {}
+        )
         for wire, use in {**theirs, **defaults}.items():
             if wire == first.default_wire:
                 if use.role == "denied":

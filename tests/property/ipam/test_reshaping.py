@@ -183,17 +183,20 @@ def test_w22_a_merged_subnet_has_the_wires_of_all_and_never_hands_out_the_others
             )
         ],
         later,
+        "joe",
     )
     assert wires == {
         UUID(int=5): Use("pinned", later),
         UUID(int=6): Use("denied", AT),
-        UUID(int=8): Use("pinned", later),
+        UUID(int=8): Use("pinned", later, "joe"),
     }
     with pytest.raises(LedgerRefusal) as refusal:
-        joined_wires(one, {UUID(int=5): Use("pinned", AT)}, [(two, {UUID(int=5): Use("denied", AT)})], AT)
+        joined_wires(
+            one, {UUID(int=5): Use("pinned", AT)}, [(two, {UUID(int=5): Use("denied", AT)})], AT, "joe"
+        )
     assert refusal.value.code == "wires_contradict"
     with pytest.raises(LedgerRefusal) as refusal:
-        joined_wires(one, {}, [(two, {UUID(int=9): Use("denied", AT)})], AT)
+        joined_wires(one, {}, [(two, {UUID(int=9): Use("denied", AT)})], AT, "joe")
     assert refusal.value.code == "wires_contradict"
 
 
