@@ -41,7 +41,6 @@ class Dirty:
     """VMs whose instance UUID may be another VM's, too."""
     macs: set[str] = field(default_factory=set)
     """MACs that ports got, lost, or have in another state."""
-
     former: dict[UUID, SubnetView] = field(default_factory=dict)
     """Subnets that this transaction changed or ended, as they were: what records tell of their past."""
 
@@ -53,9 +52,19 @@ class Dirty:
         self.glimpses |= other.glimpses
         self.former |= other.former
         self.vcenters |= other.vcenters
+        self.twins |= other.twins
+        self.macs |= other.macs
 
     def __bool__(self) -> bool:
-        return bool(self.addresses or self.ports or self.vms or self.glimpses or self.vcenters)
+        return bool(
+            self.addresses
+            or self.ports
+            or self.vms
+            or self.glimpses
+            or self.vcenters
+            or self.twins
+            or self.macs
+        )
 
 
 class Occasion:
@@ -63,8 +72,6 @@ class Occasion:
 
     def __init__(self, envelopes: Iterable[Envelope[Event]]) -> None:
         self._envelopes = list(envelopes)
-        self.former = former or {}
-        """Subnets that this very transaction changed, as they were: what records tell of their past."""
         self._of_vm: dict[UUID, Envelope[Event]] = {}
 
     def led_to(self, vm: UUID, envelope: Envelope[Event]) -> None:
