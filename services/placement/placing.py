@@ -270,7 +270,9 @@ async def _take_plain(conn: Connection, drafts: Sequence[_Draft], now: datetime)
 
 def _is_plain(draft: _Draft) -> bool:
     options = draft.choice.options
-    return len(options) == 1 and len(options[0].subnets) == 1 and _wanted(draft, 0, 0) is None
+    plain = len(options) == 1 and len(options[0].subnets) == 1 and _wanted(draft, 0, 0) is None
+    # A MAC that somebody chose may have an address bound to it.
+    return plain and draft.ask.request.nics[0].mac in ("generated", "vcenter")
 
 
 async def _take_all(conn: Connection, draft: _Draft, now: datetime) -> list[list[str]]:
@@ -304,6 +306,7 @@ async def _take(conn: Connection, draft: _Draft, index: int, place: int, now: da
             now=now,
             wanted=_wanted(draft, index, place),
             until=now + timedelta(seconds=ask.request.lease_seconds),
+            mac=draft.macs[index],
         )
     except LedgerRefusal as refusal:
         ask.excluded.append(Exclusion(index, subnet.id, refusal.code, str(refusal)))
