@@ -61,6 +61,16 @@ async def test_g2_what_the_broker_refuses_is_named_and_the_rest_has_arrived(
             assert numbers(await take(consumer, 10)) == list(range(0, 20, 2))
 
 
+async def test_g8_a_correlation_that_amqp_can_t_hold_stops_nobody(bus: RabbitBus) -> None:
+    """A requester makes it up, in the body of an event."""
+    await bus.declare(SMALL)
+    await bus.publish([replace(job(0), correlation_id="ß" * 200), job(1)])
+    async with bus.consume(WORK) as consumer:
+        first, second = await take(consumer, 2)
+    assert first.message == replace(job(0), correlation_id="ß" * 127)
+    assert second.message == job(1)
+
+
 async def test_unroutable_in_several_windows(bus: RabbitBus) -> None:
     await bus.declare(UNLOGGED)
     with pytest.raises(Unroutable) as caught:
