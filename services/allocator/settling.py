@@ -54,8 +54,6 @@ async def settle(
 
 async def _settle(
     conn: Connection, docket: Docket, occasion: Occasion, out: Announcements, policy: Policy
-        docket.former = dirty.former
-        docket.case.prefer_living = policy.prefer_living
 ) -> None:
     ruling = rule(docket.case)
     changes = _changes(docket, ruling)
