@@ -12,7 +12,7 @@ from services.allocator.objects import WireChanges, wire_facts
 from shared.events.inventory import PortgroupChanged
 from shared.events.wire import WireFacts
 from shared.events.wire_decisions import WireRebindOffered, WireUse
-from shared.store.pool import Connection
+from shared.store.pool import Connection, Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,12 @@ async def read_offers(conn: Connection, wires: Collection[UUID] | None = None) -
         for row in rows
         if row["old_id"] in uses
     ]
+
+
+async def count_offers(pool: Pool) -> int:
+    """How many wires are gone that others could stand in for."""
+    async with pool.acquire() as conn:
+        return len({offer.old.id for offer in await read_offers(conn)})
 
 
 async def read_uses(conn: Connection, wires: Collection[UUID]) -> dict[UUID, tuple[WireUse, ...]]:

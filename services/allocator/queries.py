@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.allocator.domain.evidence import Weight
 from services.allocator.finding import find_subnet, find_vm, find_wire
+from services.allocator.offers import read_offers
 from services.allocator.parked import read_parked
+from services.allocator.wire_names import FormerName, former_names
 from shared.events.subnet import SubnetFacts
 from shared.ipam.subnets import list_subnets as read_subnets
 from shared.ipam.subnets import utilisation
@@ -52,6 +54,15 @@ class WireRole:
 
 
 @dataclass(frozen=True, slots=True)
+class WireOffer:
+    """A wire whose port group is gone, and the subnets that still name it."""
+
+    wire: UUID
+    network: str
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WireRow:
     """A wire with what is on it. `vlan` is as in `inventory.portgroup.changed`."""
 
@@ -70,6 +81,10 @@ class WireRow:
     nics: int
     unmatched: int
     subnets: tuple[WireRole, ...] = ()
+    offers: tuple[WireOffer, ...] = ()
+    """Wires that are gone and that this one could stand in for."""
+    former_names: tuple[FormerName, ...] = ()
+    """Of `show_wire` alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +193,16 @@ async def list_vcenters(pool: Pool) -> list[VcenterRow]:
 async def list_wires(pool: Pool, *, vcenter: UUID | None = None, retired: bool = False) -> list[WireRow]:
     """Wires by vCenter and name; those that are gone only with `retired`."""
     async with pool.acquire() as conn:
-        return await _wires(conn, None, vcenter, retired=retired)
+        rows = await _wires(conn, None, vcenter, retired=retired)
+        return await _with_offers(conn, rows)
 
 
 async def show_wire(pool: Pool, named: str) -> WireRow:
     """The wire with that id, managed object id or name. Raises `PermanentError` as `find_wire` does."""
     async with pool.acquire() as conn:
         wire = await find_wire(conn, named)
-        return (await _wires(conn, wire["id"], None, retired=True))[0]
+        [row] = await _with_offers(conn, await _wires(conn, wire["id"], None, retired=True))
+        return replace(row, former_names=await former_names(conn, row.vcenter, row.network))
 
 
 async def list_subnets(
@@ -349,6 +366,14 @@ async def _wires(conn: Connection, one: UUID | None, vcenter: UUID | None, *, re
     )
     roles = await _roles(conn, wires=[row["id"] for row in rows])
     return [WireRow(**row, subnets=tuple(role for role in roles if role.wire == row["id"])) for row in rows]
+
+
+async def _with_offers(conn: Connection, rows: list[WireRow]) -> list[WireRow]:
+    offers: dict[UUID, list[WireOffer]] = {}
+    for offer in await read_offers(conn):
+        subnets = tuple(use.subnet_name for use in offer.uses)
+        offers.setdefault(offer.new.id, []).append(WireOffer(offer.old.id, offer.old.network, subnets))
+    return [replace(row, offers=tuple(offers.get(row.id, ()))) for row in rows]
 
 
 async def _subnets(

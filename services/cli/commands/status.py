@@ -10,6 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from services.allocator.offers import count_offers
 from services.allocator.sight import Sight, read_sights
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, aside, present
@@ -54,6 +55,9 @@ class Status:
     obstacle: str | None = None
     """Why the bus takes no messages from anybody, if so."""
 
+    rebind_offers: int = 0
+    """Wires that could stand in for others whose port group is gone: see `patchbay wire list`."""
+
     @property
     def complete(self) -> bool:
         """Do all services run?"""
@@ -93,6 +97,8 @@ def status(
             f"{found.obstacle}. Nothing is lost: whoever publishes waits. See docs/explanation/rabbitmq.md",
             markup=False,
         )
+    if found.rebind_offers and not as_json:
+        aside().print("wires were made again in place of others: patchbay wire list", markup=False)
     if not found.complete:
         absent = [service.service for service in found.services if not service.running]
         aside().print(f"not running: {', '.join(absent)}. Start with: patchbay run {' '.join(absent)}")
@@ -115,7 +121,8 @@ async def read_status(platform: Platform) -> Status:
         )
     dead = (await bus.state(DEAD_LETTER_QUEUE)).ready
     sights = tuple(await read_sights(platform.pool))
-    return Status(tuple(services), dead, sights, await bus.obstacle())
+    offers = await count_offers(platform.pool)
+    return Status(tuple(services), dead, sights, await bus.obstacle(), rebind_offers=offers)
 
 
 def _render(found: Status) -> RenderableType:

@@ -8,6 +8,7 @@ import typer
 
 from services.allocator import queries
 from services.allocator.queries import WireRow
+from services.cli.commands import wire_changes
 from services.cli.instance import with_platform
 from services.cli.lookup import find_vcenter
 from services.cli.outcome import Json, present
@@ -16,6 +17,7 @@ from services.cli.sight import Seen, seen
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="Wires: one for each port group.")
+app.command()(wire_changes.rebind)
 
 
 @app.command("list")

@@ -14,10 +14,10 @@ from services.allocator.queries import NicRow, SubnetRow, UnmatchedRow, VmRow, W
 from services.cli.rendering.bars import short_count, use_bar
 from services.cli.rendering.sentences import port_name, vlan_text
 from services.cli.rendering.tables import add, facts, table
+from services.cli.rendering.wires import ROLE_STYLES, render_offers
 from shared.events.inventory import Vlan
 
 _VLAN: TypeAdapter[Vlan] = TypeAdapter(Vlan)
-_ROLE_STYLES = {"detected": "yellow", "pinned": "cyan", "denied": "red"}
 
 
 def vlan_of(data: Mapping[str, Any]) -> str:
@@ -33,7 +33,7 @@ def _uses(roles: Sequence[WireRole], *, of_wire: bool) -> Text:
             text.append(", ")
         text.append(role.subnet_name if of_wire else role.wire_name)
         if role.role != "default":
-            text.append(f" ({role.role})", style=_ROLE_STYLES.get(role.role, ""))
+            text.append(f" ({role.role})", style=ROLE_STYLES.get(role.role, ""))
     return text or Text("-", style="bright_black")
 
 
@@ -52,13 +52,16 @@ def render_wires(rows: Sequence[WireRow]) -> RenderableType:
             *(name, row.network, row.vcenter_name, vlan_of(row.vlan), row.switch, row.hosts, row.ports),
             *(row.nics, row.unmatched, _uses(row.subnets, of_wire=True)),
         )
-    return grid
+    offers = render_offers(rows)
+    return Group(grid, Text(), *offers) if offers else grid
 
 
 def render_wire(row: WireRow) -> RenderableType:
     """All of one wire."""
+    former = [f"{name.name} (until {name.until.astimezone():%Y-%m-%d %H:%M})" for name in row.former_names]
     head = facts(
         wire=Text(row.name, style="bold"),
+        called_before=former,
         id=row.id,
         network=f"{row.network} ({row.kind})",
         vCenter=row.vcenter_name,
@@ -72,11 +75,12 @@ def render_wire(row: WireRow) -> RenderableType:
     grid = table("subnet", "prefix", "role", "since")
     for role in row.subnets:
         add(grid, role.subnet_name, role.prefix, _role(role), role.since)
-    return Group(head, Text(), grid if row.subnets else Text("no subnet is used from it"))
+    used = grid if row.subnets else Text("no subnet is used from it")
+    return Group(head, Text(), used, *render_offers([row]))
 
 
 def _role(role: WireRole) -> Text:
-    return Text(role.role, style=_ROLE_STYLES.get(role.role, ""))
+    return Text(role.role, style=ROLE_STYLES.get(role.role, ""))
 
 
 def render_subnets(rows: Sequence[SubnetRow]) -> RenderableType:

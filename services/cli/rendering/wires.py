@@ -12,6 +12,7 @@ from rich.text import Text
 
 from services.allocator.domain.evidence import Witness
 from services.allocator.explaining_wires import WhyWire
+from services.allocator.queries import WireRow
 from services.cli.rendering.tables import add, facts, table
 
 ROLE_STYLES = {
@@ -69,6 +70,26 @@ def render_decisions(result: Mapping[str, Any], subnet: Text) -> RenderableType:
     for wire in result["wires"]:
         add(grid, Text(wire["name"], style="bold"), role_text(wire["before"]), role_text(wire["role"]))
     return Group(Text("subnet ").append_text(subnet), grid, *_consequences(result))
+
+
+def render_rebound(result: Mapping[str, Any], old: str, new: str) -> RenderableType:
+    """The subnets that are used from another wire now, or would be."""
+    grid = table("subnet", f"{new} is to it" if not result.get("dry_run") else f"{new} would be to it")
+    for use in result["uses"]:
+        add(grid, Text(use["subnet_name"], style="bold"), role_text(use["role"]))
+    return Group(Text(f"{new} instead of {old}"), grid, *_consequences(result))
+
+
+def render_offers(rows: Sequence[WireRow]) -> list[RenderableType]:
+    """What to do about wires that could stand in for others."""
+    told: list[RenderableType] = []
+    for row in rows:
+        for offer in row.offers:
+            subnets = ", ".join(offer.subnets)
+            line = Text(f"{row.name} ({row.network}) was made again in place of {offer.network}, which ")
+            line.append(f"{subnets} still {'names' if len(offer.subnets) == 1 else 'name'}: ")
+            told.append(line.append(f"patchbay wire rebind {offer.wire} {row.id}", style="bold"))
+    return told
 
 
 def _consequences(result: Mapping[str, Any]) -> list[RenderableType]:
