@@ -68,7 +68,8 @@ def adapter_name(kind: str) -> str:
 
 def _port(card: Card, moid_of_key: Mapping[str, str]) -> VmPort:
     # Without the port group's own word the wire is unknown: key and id are mostly, not always, the same.
-    network = card.network if card.portgroup_key is None else moid_of_key.get(card.portgroup_key)
+    key = card.portgroup_key or card.opaque_id
+    network = card.network if key is None else moid_of_key.get(key)
     return VmPort(
         key=card.key,
         label=card.label,

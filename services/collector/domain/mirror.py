@@ -188,8 +188,8 @@ class Mirror:
             return
         for topic in (kind, "guest"):
             self._digests.pop((topic, moid), None)
-        if isinstance(state, Portgroup) and state.key is not None:
-            self._moid_of_key.pop(state.key, None)
+        if isinstance(state, Portgroup) and (key := state.named_by_cards) is not None:
+            self._moid_of_key.pop(key, None)
         self._datacenter_of_host.pop(moid, None)
         self._left[kind, moid] = state.name if state is not None else None
 
@@ -230,9 +230,10 @@ class Mirror:
             self._dirty["portgroup"].update(
                 (moid, None) for moid, portgroup in self._portgroups.items() if portgroup.switch == state.moid
             )
-        if isinstance(state, Portgroup) and state.key and self._moid_of_key.get(state.key) != state.moid:
-            self._moid_of_key[state.key] = state.moid
-            self._rekeyed.add(state.key)
+        key = state.named_by_cards if isinstance(state, Portgroup) else None
+        if key is not None and self._moid_of_key.get(key) != state.moid:
+            self._moid_of_key[key] = state.moid
+            self._rekeyed.add(key)
 
     def _spread(self) -> None:
         """Mark what a change elsewhere may have changed. Each scan runs once a page, and only for a cause."""
@@ -262,7 +263,7 @@ class Mirror:
                 for moid, vm in self._vms.items()
                 if vm.host in moved
                 or vm.pool in pools
-                or (keys and any(card.portgroup_key in keys for card in vm.cards or ()))
+                or (keys and any({card.portgroup_key, card.opaque_id} & keys for card in vm.cards or ()))
             )
 
     def _relocated(self, moid: str) -> bool:

@@ -17,10 +17,12 @@ class Card(NamedTuple):
     mac: str | None
     connected: bool
     network: str | None
-    """Of a standard or opaque backing: managed object id of the network."""
+    """Of a standard backing: managed object id of the network."""
     switch_uuid: str | None = None
     portgroup_key: str | None = None
     port_key: str | None = None
+    opaque_id: str | None = None
+    """Of an opaque backing: what the network's own product calls it."""
 
 
 class GuestIp(NamedTuple):

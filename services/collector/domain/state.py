@@ -113,6 +113,13 @@ class Portgroup:
     segment: str | None = None
     transport_zone: str | None = None
 
+    @property
+    def named_by_cards(self) -> str | None:
+        """What cards that are plugged into it name it by; None: by its managed object id."""
+        if self.type == "opaque":
+            return self.opaque.id if self.opaque is not None else None
+        return self.key or None
+
 
 @dataclass(slots=True)
 class Vm:

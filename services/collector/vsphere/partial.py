@@ -99,12 +99,13 @@ def _values(key: int, part: str, value: Any) -> dict[str, object] | Stale:
 
 def _backing(rest: str, value: Any) -> dict[str, object] | Stale:
     if not rest:
-        network, switch, group, port = card_backing(value)
-        return {"network": network, "switch_uuid": switch, "portgroup_key": group, "port_key": port}
+        return card_backing(value)._asdict()
     if rest in _NO_MATTER:
         return {}
     if rest == "network":
         return {"network": moid(value)}
+    if rest == "opaqueNetworkId":
+        return {"opaque_id": value}
     if rest == "port":
         return {field: getattr(value, name, None) for name, field in _PORT.items()}
     head, _, leaf = rest.rpartition(".")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyVmomi import vim
 
@@ -23,17 +23,13 @@ def cards(devices: Any) -> tuple[Card, ...]:
 
 def _card(device: Any) -> Card:
     state = device.connectable
-    network, switch, group, port = card_backing(device.backing)
     return Card(
         key=device.key,
         label=card_label(device.key, device.deviceInfo),
         kind=type(device).__name__.rpartition(".")[2],
         mac=device.macAddress,
         connected=bool(state.connected) if state else False,
-        network=network,
-        switch_uuid=switch,
-        portgroup_key=group,
-        port_key=port,
+        **card_backing(device.backing)._asdict(),
     )
 
 
@@ -42,15 +38,28 @@ def card_label(key: int, info: Any) -> str:
     return (info.label if info else None) or f"device {key}"
 
 
-def card_backing(backing: Any) -> tuple[str | None, str | None, str | None, str | None]:
-    """What the card is plugged into: network, or else switch, port group key and port key."""
+class Plug(NamedTuple):
+    """What a card is plugged into: a network, or a port of a distributed switch, or an opaque network."""
+
+    network: str | None = None
+    switch_uuid: str | None = None
+    portgroup_key: str | None = None
+    port_key: str | None = None
+    opaque_id: str | None = None
+
+
+def card_backing(backing: Any) -> Plug:
+    """What the card is plugged into; nothing where the API does not tell."""
     match backing:
         case vim.vm.device.VirtualEthernetCard.DistributedVirtualPortBackingInfo():
-            return None, backing.port.switchUuid, backing.port.portgroupKey, backing.port.portKey
+            port = backing.port
+            return Plug(switch_uuid=port.switchUuid, portgroup_key=port.portgroupKey, port_key=port.portKey)
         case vim.vm.device.VirtualEthernetCard.NetworkBackingInfo():
-            return moid(backing.network), None, None, None
+            return Plug(network=moid(backing.network))
+        case vim.vm.device.VirtualEthernetCard.OpaqueNetworkBackingInfo():
+            return Plug(opaque_id=backing.opaqueNetworkId)
         case _:
-            return None, None, None, None
+            return Plug()
 
 
 def guest_nics(nics: Any) -> tuple[GuestNic, ...]:

@@ -37,6 +37,11 @@ def card_backings() -> st.SearchStrategy[Any]:
     )
     return st.one_of(
         st.builds(CARD.DistributedVirtualPortBackingInfo, port=ports),
+        st.sampled_from(["5f2c", "6a1e"]).map(
+            lambda segment: CARD.OpaqueNetworkBackingInfo(
+                opaqueNetworkId=segment, opaqueNetworkType="nsx.LogicalSwitch"
+            )
+        ),
         st.sampled_from(["network-1", "network-2"]).map(
             lambda moid: CARD.NetworkBackingInfo(deviceName="VM Network", network=vim.Network(moid))
         ),

@@ -6,7 +6,7 @@ from typing import cast
 
 from services.collector.domain.changes import Action, Change
 from services.collector.domain.mirror import Mirror, News
-from services.collector.domain.raw import DvSetting, DvVlan, HostPort, Vswitch
+from services.collector.domain.raw import DvSetting, DvVlan, HostPort, Opaque, Vswitch
 from services.collector.domain.state import ObjectKind
 from shared.events.guest import GuestAddressesChanged
 from shared.events.inventory import (
@@ -78,6 +78,19 @@ def test_a_port_group_that_comes_after_its_vm_completes_the_vm() -> None:
     assert cast(VmChanged, hardware.fact).ports[0].network is None
     again = [item.fact for item in say(mirror, WEB) if isinstance(item.fact, VmChanged)]
     assert again[0].ports[0].network == "dvportgroup-9"
+
+
+def test_a_card_on_an_opaque_network_is_on_the_network_of_that_id() -> None:
+    """NSX's segments: cards know the segment's id, and the network comes before or after its VMs."""
+    mirror = Mirror(STAMP)
+    plugged = card(network=None)._replace(opaque_id="5f2c")
+    [hardware, _] = say(mirror, vm_change(cards=(plugged,)))
+    assert cast(VmChanged, hardware.fact).ports[0].network is None
+    segment = change("portgroup", "network-o7", "opaque", opaque=Opaque("5f2c", "nsx.LogicalSwitch"))
+    again = [item.fact for item in say(mirror, segment) if isinstance(item.fact, VmChanged)]
+    assert again[0].ports[0].network == "network-o7"
+    [later, _] = say(mirror, vm_change("vm-2", cards=(plugged,)))
+    assert cast(VmChanged, later.fact).ports[0].network == "network-o7"
 
 
 def test_container_churn_and_reorder_say_nothing_new() -> None:

@@ -69,12 +69,16 @@ def test_cards_keep_what_their_backing_names() -> None:
         card(4000, CARD.DistributedVirtualPortBackingInfo(port=port)),
         card(4001, standard),
         card(4002, None),
+        card(
+            4003, CARD.OpaqueNetworkBackingInfo(opaqueNetworkId="5f2c", opaqueNetworkType="nsx.LogicalSwitch")
+        ),
     ]
     cards = fields_of({"config.hardware.device": DEVICE.VirtualDevice.Array(devices)})["cards"]
-    assert [(one.key, one.network, one.portgroup_key, one.port_key) for one in cards] == [
-        (4000, None, "dvportgroup-9", "12"),
-        (4001, "network-7", None, None),
-        (4002, None, None, None),
+    assert [(one.key, one.network, one.portgroup_key, one.port_key, one.opaque_id) for one in cards] == [
+        (4000, None, "dvportgroup-9", "12", None),
+        (4001, "network-7", None, None, None),
+        (4002, None, None, None, None),
+        (4003, None, None, None, "5f2c"),
     ]
     assert {one.kind for one in cards} == {"VirtualVmxnet3"}
 

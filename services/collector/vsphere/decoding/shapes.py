@@ -39,7 +39,9 @@ _CARD = _pattern(r"""<key>(-?\d+)</key>
         (?:<connectionCookie>-?\d+</connectionCookie>)?</port></backing>
     |<backing xsi:type="VirtualEthernetCardNetworkBackingInfo"><deviceName>%</deviceName>
         (?:<useAutoDetect>\w+</useAutoDetect>)?(?:<network type="\w+">(%)</network>)?
-        (?:<inPassthroughMode>\w+</inPassthroughMode>)?</backing>)?
+        (?:<inPassthroughMode>\w+</inPassthroughMode>)?</backing>
+    |<backing xsi:type="VirtualEthernetCardOpaqueNetworkBackingInfo"><opaqueNetworkId>(%)</opaqueNetworkId>
+        <opaqueNetworkType>%</opaqueNetworkType></backing>)?
     (?:<connectable>(?:<migrateConnect>\w*</migrateConnect>)?<startConnected>\w+</startConnected>
         <allowGuestControl>\w+</allowGuestControl><connected>(true|false)</connected>
         (?:<status>\w*</status>)?</connectable>)?
@@ -115,7 +117,7 @@ def cards(text: str, at: int) -> tuple[tuple[Card, ...], int, int]:
 
 
 def _card(kind: str, shape: re.Match[str]) -> Card:
-    key, label, switch, group, port, network, connected, mac = shape.groups()
+    key, label, switch, group, port, network, opaque, connected, mac = shape.groups()
     return Card(
         key=int(key),
         label=once(label) or f"device {key}",
@@ -126,6 +128,7 @@ def _card(kind: str, shape: re.Match[str]) -> Card:
         switch_uuid=once(switch),
         portgroup_key=once(group),
         port_key=port,
+        opaque_id=once(opaque),
     )
 
 
