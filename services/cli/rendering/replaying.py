@@ -161,12 +161,12 @@ def render_summary(found: Summary, target: str) -> RenderableType:
 def _left_out(found: Summary) -> list[Text]:
     lines = []
     if found.not_for_queue:
-        lines.append(Text(f"{found.not_for_queue} selected events are nothing that this queue is bound to"))
+        lines.append(Text(f"left out, since this queue is not bound to them: {found.not_for_queue}"))
     if found.commands:
         lines.append(
             Text(
-                f"{found.commands} commands and requests are left out: a service would carry them out a "
-                "second time (--with-commands sends them)"
+                f"left out, since a service would do them a second time: {found.commands} commands and "
+                "requests (--with-commands sends them)"
             )
         )
     return lines
