@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.cli.commands import (
+    address,
     audit,
     config,
     contract,
@@ -61,6 +62,7 @@ app.command()(status.status)
 app.add_typer(vcenter.app, name="vcenter")
 app.add_typer(wire.app, name="wire")
 app.add_typer(subnet.app, name="subnet")
+app.add_typer(address.app, name="address")
 app.add_typer(vm.app, name="vm")
 app.add_typer(nic.app, name="nic")
 app.command("who-had")(who_had.who_had)

@@ -10,7 +10,14 @@ import typer
 
 from services.allocator import queries
 from services.allocator.queries import SubnetRow
-from services.cli.commands import subnet_changes, subnet_forecast, subnet_suggest, subnet_wires
+from services.cli.commands import (
+    subnet_addresses,
+    subnet_changes,
+    subnet_forecast,
+    subnet_shapes,
+    subnet_suggest,
+    subnet_wires,
+)
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_subnet, render_subnets
@@ -21,6 +28,10 @@ app = typer.Typer(no_args_is_help=True, help="Subnets, their use and their wires
 app.command()(subnet_changes.create)
 app.command()(subnet_changes.update)
 app.command()(subnet_changes.delete)
+app.command()(subnet_shapes.split)
+app.command()(subnet_shapes.merge)
+app.command()(subnet_shapes.move)
+app.command()(subnet_addresses.addresses)
 app.command("set-wire")(subnet_changes.set_wire)
 app.command("set-wires")(subnet_wires.set_wires)
 app.command()(subnet_wires.wires)

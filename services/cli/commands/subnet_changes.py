@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
+from rich.console import RenderableType
 from rich.text import Text
 
 from services.cli.asking import operator, order
 from services.cli.instance import ended_well, with_platform
 from services.cli.outcome import Json, Misused, present
+from services.cli.rendering.shapes import render_shape
 from services.cli.requests import faults_of, seconds
 from services.cli.subnets import address_range, labels, route
 from shared.events.commands import Command, SubnetCreate, SubnetDelete, SubnetSetWire, SubnetUpdate
@@ -26,6 +28,20 @@ class Order(StrEnum):
     highest = "highest"
     random = "random"
     longest_unused = "longest_unused"
+
+
+class Field(StrEnum):
+    """What of a subnet can be made empty."""
+
+    ranges = "ranges"
+    gateway = "gateway"
+    dns = "dns"
+    domain = "domain"
+    ntp = "ntp"
+    mtu = "mtu"
+    vlan = "vlan"
+    routes = "routes"
+    labels = "labels"
 
 
 class Policy(StrEnum):
@@ -46,6 +62,7 @@ Gateway = Annotated[str | None, typer.Option(help="Default gateway.")]
 Dns = Annotated[list[str] | None, typer.Option(help="DNS server. Repeat.")]
 Domain = Annotated[str | None, typer.Option(help="DNS domain.")]
 Ntp = Annotated[list[str] | None, typer.Option(help="NTP server. Repeat.")]
+Vlan = Annotated[int | None, typer.Option(help="VLAN, 1 to 4094.")]
 Mtu = Annotated[int | None, typer.Option(help="MTU in bytes.")]
 Routes = Annotated[list[str] | None, typer.Option("--route", help="Static route: PREFIX=NEXT-HOP. Repeat.")]
 Auto = Annotated[
@@ -68,7 +85,7 @@ def create(
     domain: Domain = None,
     ntp: Ntp = None,
     mtu: Mtu = None,
-    vlan: Annotated[int | None, typer.Option(help="VLAN, for the record.")] = None,
+    vlan: Vlan = None,
     routes: Routes = None,
     auto: Auto = None,
     allocation: Allocation = None,
@@ -101,17 +118,23 @@ def update(
     *,
     scope: Scope = "default",
     name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    prefix: Annotated[str | None, typer.Option(help="Larger, or smaller if nobody is left outside.")] = None,
     ranges: Ranges = None,
     gateway: Gateway = None,
     dns: Dns = None,
     domain: Domain = None,
     ntp: Ntp = None,
     mtu: Mtu = None,
+    vlan: Vlan = None,
     routes: Routes = None,
     auto: Auto = None,
     allocation: Allocation = None,
     cooldown: Cooldown = None,
     label: Labels = None,
+    clear: Annotated[
+        list[Field] | None, typer.Option(help="Make this empty; ranges: all that can be allocated. Repeat.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
     as_json: Json = False,
 ) -> None:
     """Change a subnet; what is not given stays."""
@@ -128,10 +151,16 @@ def update(
         cooldown=cooldown,
         label=label,
     )
-    if name is None and not fields:
+    cleared = tuple(field.value for field in clear or ())
+    fields |= {"name": name, "prefix": prefix, "vlan": vlan, "clear": cleared or None}
+    if all(value is None for value in fields.values()):
         raise typer.BadParameter("nothing to change was given")
-    command = _built(SubnetUpdate, {"subnet": which, "scope": scope, "name": name, **fields})
-    _carry_out(command, f"updated subnet {which}", as_json=as_json)
+    given = {"subnet": which, "scope": scope, "dry_run": dry_run or None, **fields}
+    command = _built(SubnetUpdate, given)
+    if dry_run:
+        _carry_out(command, render_shape, as_json=as_json)
+    else:
+        _carry_out(command, f"updated subnet {which}", as_json=as_json)
 
 
 def delete(which: Which, *, scope: Scope = "default", as_json: Json = False) -> None:
@@ -200,9 +229,11 @@ def _built(command: Callable[..., Command], fields: dict[str, Any]) -> Command:
             raise Misused(faults_of(error)) from None
 
 
-def _carry_out(command: Command, done: str, *, as_json: bool) -> None:
+def _carry_out(
+    command: Command, done: str | Callable[[dict[str, Any]], RenderableType], *, as_json: bool
+) -> None:
     async def work(platform: Platform) -> dict[str, Any]:
         return await order(platform.bus, command)
 
     result = with_platform(work, as_json=as_json)
-    present(result, lambda: Text(done), as_json=as_json)
+    present(result, lambda: Text(done) if isinstance(done, str) else done(result), as_json=as_json)

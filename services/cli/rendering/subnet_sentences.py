@@ -31,7 +31,9 @@ def _(event: subnet_changes.SubnetMoved) -> str:
 @sentence.register
 def _(event: reserved.AddressReserved) -> str:
     until = f" until {event.until.astimezone():%Y-%m-%d %H:%M}" if event.until else ""
-    return f"{span(event.first, event.last)} kept out of use{until}" + (f": {event.note}" if event.note else "")
+    return f"{span(event.first, event.last)} kept out of use{until}" + (
+        f": {event.note}" if event.note else ""
+    )
 
 
 @sentence.register
