@@ -11,6 +11,7 @@ import structlog
 from services.allocator.handlers import Allocator
 from services.allocator.pruning import forget_sightings, forget_tenures, prune
 from services.allocator.settings import AllocatorSettings, Settings
+from services.allocator.tidying import tidy
 from shared.events.topology import ALLOCATOR_COMMANDS, ALLOCATOR_FACTS
 from shared.runtime.consuming import consume
 from shared.runtime.environment import Platform
@@ -31,6 +32,7 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
     linger = timedelta(milliseconds=options.linger_ms)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_prune(platform.pool, options, stop))
+        tasks.create_task(tidy(platform.pool, allocator.policy, stop))
         tasks.create_task(relay(platform.pool, platform.bus, stop=stop, name=NAME))
         tasks.create_task(
             consume(
