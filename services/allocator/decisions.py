@@ -112,8 +112,8 @@ async def _attached(conn: Connection, envelope: Envelope[SubnetWireAttached]) ->
 
 async def _detached(conn: Connection, envelope: Envelope[SubnetWireDetached]) -> Dirty:
     how = envelope.data.how
-    if how in ("evidence_ended", "rebound"):
-        return Dirty()  # the first follows from the facts, the other is told by an event of its own
+    if how == "evidence_ended":
+        return Dirty()  # that follows from the facts
     return await _set_wire(conn, envelope, "denied" if how == "denied" else None)
 
 

@@ -138,6 +138,7 @@ async def _swap_in(live: Connection, rebuilt: Built, teller: Teller) -> int:
         with teller.copying(len(tables), "exchanging") as copied:
             rows = await copy_state(made, live, tables, copied)
     await live.execute(_FINDINGS_BACK)
+    await live.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is deferred would stand against altering
     await _triggers(live, tables, on=True)
     return rows
 

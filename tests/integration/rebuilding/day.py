@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,12 @@ from services.simulator.app import RunningSimulator, simulated_vcenter
 from services.simulator.churn import Churn
 from services.simulator.settings import SimulatorSettings
 from shared.events import commands as cmd
+from shared.events.address_commands import AddressBind, AddressRelease, AddressReserve, AddressUnbind
 from shared.events.placement import NicRequest, VmCreatePlaced, VmCreateRequested
+from shared.events.subnet import AddressRange
+from shared.events.subnet_commands import SubnetMerge, SubnetMove, SubnetSplit
 from shared.events.topology import ALLOCATOR_FACTS
+from shared.events.vm_nics import VmUnfixNics
 from shared.runtime.environment import Platform, open_platform
 
 PATIENCE = timedelta(seconds=30)
@@ -82,7 +87,7 @@ class Day:
         rows = await self.platform.pool.fetch("SELECT id, name, default_wire FROM ipam.subnet ORDER BY name")
         wires = await self.platform.pool.fetch("SELECT id FROM inventory.wire WHERE NOT uplink ORDER BY id")
         subnet = str(self.dice.choice(rows)["id"])
-        match self.dice.randrange(7):
+        match self.dice.randrange(14):
             case 0:
                 self.made += 1
                 await self.order(
@@ -101,8 +106,12 @@ class Day:
                 await self.order(
                     cmd.SubnetUpdate(subnet=subnet, domain=f"d{self.dice.randrange(9)}.example", by="day")
                 )
-            case 5:
+            case 5 | 6:
                 await self.fix()
+            case 7 | 8:
+                await self.address()
+            case 9 | 10 | 11:
+                await self.reshape(subnet, str(self.dice.choice(wires)["id"]))
             case _:
                 await self.late_subnet()
 
@@ -118,7 +127,53 @@ class Day:
         if row is not None:
             address = str(row["prefix"].network_address + self.dice.randrange(100, 250))
             fixes = (cmd.PortFix(address=address),)
-            await self.order(cmd.VmFixNics(vm=str(row["vm_id"]), fixes=fixes, by="day"))
+            vm = str(row["vm_id"])
+            await self.order(cmd.VmFixNics(vm=vm, fixes=fixes, by="day"))
+            if self.dice.random() < 0.3:
+                await self.order(VmUnfixNics(vm=vm, by="day"))
+
+    async def address(self) -> None:
+        """Reserve a few addresses, used or not, bind one, or take that back."""
+        plan = self.dice.choice([p for p in self.simulator.world.natural_subnets() if ":" not in p.prefix])
+        first = ip_network(plan.prefix).network_address + self.dice.choice((2, 12, 60, 150))
+        ranges = (AddressRange(first=str(first), last=str(first + 3)),)
+        mac = await self.platform.pool.fetchval(
+            "SELECT mac::text FROM inventory.port WHERE mac IS NOT NULL ORDER BY random() LIMIT 1"
+        )
+        commands = (
+            AddressReserve(ranges=ranges, note="kept", by="day"),
+            AddressReserve(ranges=ranges, until=datetime.now(UTC) + timedelta(seconds=1), by="day"),
+            AddressRelease(ranges=ranges, by="day"),
+            AddressBind(address=str(first), mac=mac, by="day"),
+            AddressUnbind(address=str(first), by="day"),
+        )
+        await self.order(self.dice.choice(commands))
+
+    async def reshape(self, subnet: str, wire: str) -> None:
+        """Split a subnet, put it together again, or move it."""
+        match self.dice.randrange(3):
+            case 0:
+                await self.order(SubnetMove(subnet=subnet, wire=wire, by="day"))
+            case 1:
+                made = await self.order(SubnetSplit(subnet=subnet, prefix_length=25, by="day"))
+                if made is not None and self.dice.random() < 0.5:
+                    await self.change_vcenter(3)
+                    await self.merge()
+            case _:
+                await self.merge()
+
+    async def merge(self) -> None:
+        """Put two halves of what was one subnet together, if there are any."""
+        row = await self.platform.pool.fetchrow(
+            """
+            SELECT a.id, b.id AS other FROM ipam.subnet a JOIN ipam.subnet b
+                ON a.scope_id = b.scope_id AND masklen(a.prefix) = masklen(b.prefix) AND a.prefix < b.prefix
+               AND set_masklen(a.prefix, masklen(a.prefix) - 1) >> b.prefix
+            ORDER BY a.id LIMIT 1
+            """
+        )
+        if row is not None:
+            await self.order(SubnetMerge(subnet=str(row["id"]), others=(str(row["other"]),), by="day"))
 
     async def late_subnet(self) -> None:
         """The subnet that addresses have waited for."""
