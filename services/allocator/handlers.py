@@ -47,7 +47,7 @@ class Allocator:
 
     def __init__(self, pool: Pool, settings: AllocatorSettings) -> None:
         self._pool = pool
-        self.policy = Policy(settings.weight())
+        self.policy = Policy(settings.weight(), settings.conflict_winner == "living")
 
     async def facts(self, received: Sequence[Received]) -> None:
         """Apply a batch of facts, all or none."""

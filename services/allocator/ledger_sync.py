@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from services.allocator.domain.settlement import Ending, Held, Spot, Wish
+from services.allocator.domain.settlement import Ending, Held, Spot, Wish, shared_by
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import Claim, Release, lock_subnets, occupy, release
 from shared.runtime.errors import ConflictError
@@ -44,7 +44,9 @@ async def sync(
             _occupy(steps, spot[1], wish.holder, wish.since, held)
         elif wish.ending is not None:
             _end(steps, spot[1], wish.ending, held)
-        elif held is not None and held.holder.kind in ("nic", "sighting", "reservation"):
+        elif held is not None and (
+            held.holder.kind in ("nic", "sighting", "reservation") or held.holder == shared_by(*spot)
+        ):
             steps.undo.append(Release(spot[1], held.holder, now))
     await _lock(conn, scopes)
     for scope in sorted(scopes):

@@ -160,20 +160,6 @@ class UnmatchedRow:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ConflictRow:
-    """Two ports that claim one address: the holder has it."""
-
-    id: UUID
-    scope: str
-    address: str
-    holder_vm: str | None
-    holder_port: UUID
-    claimant_vm: str | None
-    claimant_port: UUID
-    opened_at: datetime
-
-
 async def list_vcenters(pool: Pool) -> list[VcenterRow]:
     """All vCenters of which anything was heard, by name."""
     rows = await pool.fetch(
@@ -326,23 +312,6 @@ async def list_unmatched(
         )
         for p in parked
     ]
-
-
-async def list_conflicts(pool: Pool) -> list[ConflictRow]:
-    """Open conflicts, by address."""
-    rows = await pool.fetch(
-        """
-        SELECT c.id, s.name AS scope, host(c.address) AS address, c.holder_port, c.claimant_port, c.opened_at,
-               (SELECT v.name FROM inventory.port p
-                JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
-                WHERE p.id = c.holder_port) AS holder_vm,
-               (SELECT v.name FROM inventory.port p
-                JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
-                WHERE p.id = c.claimant_port) AS claimant_vm
-        FROM inventory.conflict c JOIN ipam.scope s ON s.id = c.scope_id ORDER BY c.address, c.id
-        """
-    )
-    return [ConflictRow(**row) for row in rows]
 
 
 async def _wires(conn: Connection, one: UUID | None, vcenter: UUID | None, *, retired: bool) -> list[WireRow]:

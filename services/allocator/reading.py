@@ -165,6 +165,8 @@ async def read(
         ledger=await _read_ledger(conn, asked),
         reserved=await _read_reserved(conn, asked),
     )
+    case.shared = await _read_shared(conn, asked)
+    case.silent = await _read_silent(conn, ports)
     conflicts = await conn.fetch(
         "SELECT *, host(address) AS text FROM inventory.conflict WHERE address = ANY ($1::text[]::inet[])",
         asked,
@@ -217,6 +219,32 @@ async def _read_records(conn: Connection, addresses: list[str], ports: set[UUID]
             row["scope_id"], row["subnet_id"], row["source"], row["bound_since"]
         )
     return {port: NicRecord(view, bound[port]) for port, view in ports_of.items()}
+
+
+async def _read_shared(conn: Connection, addresses: list[str]) -> dict[Spot, datetime]:
+    rows = await conn.fetch(
+        """
+        SELECT scope_id, host(address), at FROM inventory.shared_address
+        WHERE shared AND address = ANY ($1::text[]::inet[])
+        """,
+        addresses,
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+async def _read_silent(conn: Connection, ports: Iterable[UUID]) -> frozenset[UUID]:
+    """Those of `ports` that nobody speaks for: their VM is off, or its Tools don't run."""
+    rows = await conn.fetch(
+        """
+        SELECT p.id FROM inventory.port p
+        JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
+        LEFT JOIN inventory.guest g ON g.vcenter_id = p.vcenter_id AND g.moid = p.vm_moid
+        WHERE p.id = ANY ($1::uuid[])
+          AND (v.power IS DISTINCT FROM 'on' OR coalesce(g.tools, 'running') = 'not_running')
+        """,
+        list(ports),
+    )
+    return frozenset(row[0] for row in rows)
 
 
 async def _read_ports(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, PortView]:

@@ -62,6 +62,11 @@ async def _everything_of(conn: Connection, vcenters: list[UUID]) -> Dirty:
         vcenters,
     )
     dirty.vms |= {row["vm_id"] for row in rows}
+    macs = await conn.fetch(
+        "SELECT DISTINCT mac FROM inventory.port WHERE vcenter_id = ANY ($1::uuid[]) AND mac IS NOT NULL",
+        vcenters,
+    )
+    dirty.macs |= {row["mac"] for row in macs}
     rows = await conn.fetch(
         """
         SELECT vcenter_id, wire_id, host(address) AS address, first_seen, live

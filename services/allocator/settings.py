@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,13 +24,16 @@ class AllocatorSettings(BaseModel):
     """How long nobody must be seen with addresses of a subnet on a detected wire until it is detached."""
     history_days: Annotated[float, Field(gt=0, le=3650)] = 7
     """How long each VM's facts are kept one by one; a fact that comes later than that changes nothing."""
-    batch: Annotated[int, Field(ge=1, le=5000)] = 200
-    """Facts applied in one transaction."""
-    linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5
+    conflict_winner: Literal["living", "earlier"] = "living"
+    """Of two VMs seen with one address the earlier one keeps it; `living`: but not while it is off, or its
+    Tools are silent, and the other is alive."""
     sighting_days: Annotated[float, Field(gt=0, le=36500)] = 90
     """How long sightings that ended are kept as evidence; at least `history_days`."""
     tenure_days: Annotated[float, Field(gt=0, le=36500)] = 1095
     """How long it is kept who had which address, from when to when."""
+    batch: Annotated[int, Field(ge=1, le=5000)] = 200
+    """Facts applied in one transaction."""
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5
     """How long to wait for a batch to fill."""
 
     def weight(self) -> Weight:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from services.allocator.announcing import Announcements
 from services.allocator.attaching import weigh_evidence
 from services.allocator.batch import Dirty, Occasion
+from services.allocator.conflict_rows import write_conflicts
 from services.allocator.domain.evidence import Weight
 from services.allocator.domain.records import Changes, assemble, compare
 from services.allocator.domain.settlement import Ruling, rule
+from services.allocator.duplicates import settle_duplicates
 from services.allocator.ledger_sync import sync
 from services.allocator.reading import Docket, expand, read
 from services.allocator.scopes import scopes_of
-from services.allocator.telling import complete_names, tell_conflicts, tell_records, tell_unmatched
-from services.allocator.verdicts import write_conflicts, write_unmatched
+from services.allocator.telling import complete_names, tell_records, tell_unmatched
+from services.allocator.telling_conflicts import tell_conflicts
+from services.allocator.verdicts import write_unmatched
 from services.allocator.writing import write_records
 from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
 from shared.store.pool import Connection
@@ -28,6 +31,7 @@ class Policy:
     """What settling needs of the settings."""
 
     weight: Weight = Weight()  # noqa: RUF009  immutable
+    prefer_living: bool = True
 
 
 async def settle(
@@ -39,6 +43,7 @@ async def settle(
     """
     if not dirty:
         return
+    await tell_conflicts(conn, out, await settle_duplicates(conn, dirty), occasion)
     scopes, default = await scopes_of(conn), scope_id(DEFAULT_SCOPE_NAME)
     addresses, ports = await expand(conn, dirty)
     for verdict in await weigh_evidence(conn, dirty, scopes, default, policy.weight):
@@ -49,6 +54,7 @@ async def settle(
     for start in range(0, max(len(ordered), 1), CHUNK):
         chunk = set(ordered[start : start + CHUNK])
         docket = await read(conn, chunk, ports if start == 0 else set(), scopes, default)
+        docket.case.prefer_living = policy.prefer_living
         await _settle(conn, docket, occasion, out, policy)
 
 
@@ -64,7 +70,7 @@ async def _settle(
     await complete_names(conn, docket, changes)
     tell_records(out, docket, changes, occasion)
     await tell_unmatched(conn, out, docket, verdicts, occasion, weight=policy.weight)
-    await tell_conflicts(conn, out, docket, disputes, occasion)
+    await tell_conflicts(conn, out, disputes, occasion)
 
 
 def _changes(docket: Docket, ruling: Ruling) -> Changes:

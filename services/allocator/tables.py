@@ -208,12 +208,28 @@ CONFLICT = Table(
     "inventory.conflict",
     {
         "id": "uuid",
+        "kind": "text",
         "scope_id": "uuid",
         "address": "inet",
-        "holder_port": "uuid",
-        "claimant_port": "uuid",
+        "mac": "macaddr",
+        "vm_id": "uuid",
+        "holder_id": "uuid",
+        "claimant_id": "uuid",
         "opened_at": "timestamptz",
     },
+)
+SHARED = Table(
+    "inventory.shared_address",
+    {
+        "scope_id": "uuid",
+        "address": "inet",
+        "at": "timestamptz",
+        "id": "uuid",
+        "shared": "boolean",
+        "note": "text",
+        "by": "text",
+    },
+    keys=2,
 )
 STATEMENT = Table(
     "inventory.statement",

@@ -14,18 +14,14 @@ from services.allocator.domain.records import Changes, NicRecord
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.naming import ParkedAddress, sentences
 from services.allocator.reading import Docket, Person
-from services.allocator.verdicts import DisputeChanges, VerdictChanges
+from services.allocator.verdicts import VerdictChanges
 from services.allocator.views import WireName, read_subnets, read_wires
 from shared.events.address import (
     AddressMatched,
     AddressUnmatched,
-    ConflictOpened,
-    ConflictResolved,
-    Party,
     Sighting,
 )
 from shared.events.nic import NicAddress, NicCreated, NicFacts, NicReleased, NicUpdated
-from shared.ipam.scopes import list_scopes
 from shared.model.identifiers import nic_id
 from shared.store.pool import Connection
 
@@ -85,35 +81,6 @@ async def tell_unmatched(
             nic=nic_id(person.vm, person.device_key) if recorded else None,
         )
         out.add(matched, person.port, row["text"], cause=occasion.cause(person.vm))
-
-
-async def tell_conflicts(
-    conn: Connection, out: Announcements, docket: Docket, changes: DisputeChanges, occasion: Occasion
-) -> None:
-    """Announce conflicts that opened and ended."""
-    if not (changes.opened or changes.resolved):
-        return
-    scopes = await list_scopes(conn)
-    people = docket.people | await _strangers(conn, docket, changes)
-    for identity, (scope, address), dispute in changes.opened:
-        opened = ConflictOpened(
-            id=identity,
-            scope=scopes[scope],
-            address=address,
-            holder=_party(dispute.holder, people, "nic"),
-            claimant=_party(dispute.claimant, people, "sighting"),
-        )
-        out.add(opened, identity, cause=occasion.cause())
-    for row, outcome in changes.resolved:
-        resolved = ConflictResolved(
-            id=row["id"],
-            scope=scopes[row["scope_id"]],
-            address=row["text"],
-            holder=_party(row["holder_port"], people, "nic"),
-            claimant=_party(row["claimant_port"], people, "sighting"),
-            outcome=outcome,
-        )
-        out.add(resolved, row["id"], cause=occasion.cause())
 
 
 async def complete_names(conn: Connection, docket: Docket, changes: Changes) -> None:
@@ -179,44 +146,3 @@ def _sighting(person: Person, address: str, wires: Mapping[UUID, WireName]) -> S
         wire_name=None if wire is None else wire.name,
         address=address,
     )
-
-
-def _party(port: UUID, people: Mapping[UUID, Person], kind: str) -> Party:
-    person = people.get(port)
-    if person is None:
-        return Party(kind="sighting", id=port)
-    if kind == "nic":
-        return Party(
-            kind="nic", id=nic_id(person.vm, person.device_key), vcenter=person.vcenter, vm=person.vm,
-            vm_name=person.vm_name, mac=person.mac,
-        )  # fmt: skip
-    return Party(
-        kind="sighting", id=port, vcenter=person.vcenter, vm=person.vm, vm_name=person.vm_name, mac=person.mac
-    )
-
-
-async def _strangers(conn: Connection, docket: Docket, changes: DisputeChanges) -> dict[UUID, Person]:
-    """Parties of ended conflicts that are no living ports any more, as far as sightings remember them."""
-    missing = [
-        port
-        for row, _ in changes.resolved
-        for port in (row["holder_port"], row["claimant_port"])
-        if port not in docket.people
-    ]
-    if not missing:
-        return {}
-    rows = await conn.fetch(
-        """
-        SELECT DISTINCT ON (s.port_id) s.port_id, s.vm_id, s.vcenter_id, s.moid, v.name, s.device_key
-        FROM inventory.sighting s JOIN inventory.vm v USING (vcenter_id, moid)
-        WHERE s.port_id = ANY ($1::uuid[])
-        """,
-        missing,
-    )
-    return {
-        r["port_id"]: Person(
-            r["port_id"], r["vm_id"], r["vcenter_id"], r["moid"], r["name"] or r["moid"], r["device_key"],
-            None, None, None,
-        )
-        for r in rows
-    }  # fmt: skip

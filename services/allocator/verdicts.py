@@ -1,4 +1,4 @@
-"""Unmatched addresses and conflicts into rows."""
+"""Unmatched addresses into rows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from services.allocator.domain.claims import Dispute, Parked, Recorded
-from services.allocator.domain.settlement import Ruling, Spot
+from services.allocator.domain.claims import Parked, Recorded
+from services.allocator.domain.settlement import Ruling
 from services.allocator.reading import Docket
-from services.allocator.tables import CONFLICT, UNMATCHED
-from shared.model.identifiers import derive
+from services.allocator.tables import UNMATCHED
 from shared.store.pool import Connection
 
 
@@ -23,14 +22,6 @@ class VerdictChanges:
     parked: list[tuple[UUID, str, Parked]] = field(default_factory=list)
     matched: list[tuple[Record, bool]] = field(default_factory=list)
     """The row as it was, and whether the address is recorded now (else it is gone)."""
-
-
-@dataclass(slots=True)
-class DisputeChanges:
-    """Conflicts that opened, and rows of those that ended with how they did."""
-
-    opened: list[tuple[UUID, Spot, Dispute]] = field(default_factory=list)
-    resolved: list[tuple[Record, str]] = field(default_factory=list)
 
 
 async def write_unmatched(conn: Connection, docket: Docket, ruling: Ruling) -> VerdictChanges:
@@ -53,24 +44,6 @@ async def write_unmatched(conn: Connection, docket: Docket, ruling: Ruling) -> V
     return changes
 
 
-async def write_conflicts(conn: Connection, docket: Docket, ruling: Ruling) -> DisputeChanges:
-    """Store the open conflicts."""
-    changes = DisputeChanges()
-    rows: dict[UUID, tuple[Any, ...]] = {}
-    for (scope, address), dispute in ruling.disputes:
-        # The same two, whoever of them holds the address for now.
-        identity = derive("conflict", scope, address, *sorted((dispute.holder, dispute.claimant)))
-        rows[identity] = (identity, scope, address, dispute.holder, dispute.claimant, dispute.since)
-        if identity not in docket.conflicts:
-            changes.opened.append((identity, (scope, address), dispute))
-    for identity, row in docket.conflicts.items():
-        if identity not in rows:
-            changes.resolved.append((row, _how_it_ended(ruling, row)))
-    await CONFLICT.delete(conn, [(row["id"],) for row, _ in changes.resolved])
-    await CONFLICT.upsert(conn, [r for i, r in rows.items() if _conflict_differs(docket.conflicts.get(i), r)])
-    return changes
-
-
 def _unmatched_row(
     docket: Docket, ruling: Ruling, port: UUID, address: str, parked: Parked
 ) -> tuple[Any, ...]:
@@ -85,18 +58,3 @@ def _unmatched_row(
 
 def _differs(before: Record | None, row: tuple[Any, ...]) -> bool:
     return before is None or (before["text"], *list(before.values())[2:-1]) != row[1:]
-
-
-def _conflict_differs(before: Record | None, row: tuple[Any, ...]) -> bool:
-    return before is None or (before["holder_port"], before["claimant_port"], before["opened_at"]) != row[3:]
-
-
-def _how_it_ended(ruling: Ruling, row: Record) -> str:
-    def claims(port: UUID) -> bool:
-        return row["text"] in ruling.outcomes.get(port, {})
-
-    if claims(row["holder_port"]):
-        return "the claimant gave the address up"
-    if claims(row["claimant_port"]):
-        return "the holder gave the address up"
-    return "both gave the address up"

@@ -171,6 +171,8 @@ async def _follow(
         for what, sighting in tracks[key].sightings.items()
     }
     dirty = _touched(await write_sightings(conn, tags_before, tags), tags_before, tags)
+    dirty.addresses |= await _contested(conn, by_vm)
+    dirty.twins |= {vm for vm, places in by_vm.items() if sum(not p.standing.removed for p in places) > 1}
     dirty.add(await _rewire(conn, before, after, by_vm))
     return dirty
 
@@ -197,7 +199,11 @@ async def _rewire(
         if (home and home.key) != (old_home and old_home.key):
             dirty.vms.add(identity)
     ports = await read_described_ports(conn, homes)
-    dirty.ports |= await write_ports(conn, await read_ports(conn, vms), ports)
+    known = await read_ports(conn, vms)
+    dirty.twins |= vms
+    dirty.macs |= {row["mac"] for row in known.values() if row["mac"] is not None}
+    dirty.macs |= {port.mac for port in ports if port.mac is not None}
+    dirty.ports |= await write_ports(conn, known, ports)
     # What people said about a port that is not there waits for it, or has lost it: this fact may tell which.
     rows = await conn.fetch(
         "SELECT DISTINCT vm_id FROM inventory.statement "
@@ -217,6 +223,21 @@ async def _rewire(
         ):
             dirty.vms |= {identity for identity in (old.vm, new.vm) if identity is not None}
     return dirty
+
+
+async def _contested(conn: Connection, vms: Iterable[UUID]) -> set[str]:
+    """Addresses that these VMs contest: who is on, and whose Tools speak, may decide about them."""
+    rows = await conn.fetch(
+        """
+        SELECT host(c.address) FROM inventory.port p JOIN inventory.conflict c ON c.holder_id = p.id
+        WHERE p.vm_id = ANY ($1::uuid[]) AND c.address IS NOT NULL
+        UNION
+        SELECT host(c.address) FROM inventory.port p JOIN inventory.conflict c ON c.claimant_id = p.id
+        WHERE p.vm_id = ANY ($1::uuid[]) AND c.address IS NOT NULL
+        """,
+        list(vms),
+    )
+    return {row[0] for row in rows}
 
 
 def _by_vm(places: Iterable[VmAt]) -> dict[UUID, list[VmAt]]:

@@ -18,6 +18,7 @@ Verdict = Literal[
     "conflict",
     "reserved",
     "drift",
+    "shared",
     "weaker_source",
     "link_local",
     "wire_unknown",
@@ -74,39 +75,60 @@ class AddressMatched(_AboutSighting):
     nic: UUID | None = None
 
 
-class Party(Part):
-    """One side of a conflict."""
+ConflictKind = Literal[
+    "address", "fixed", "bound", "reserved", "reservation", "gateway", "mac", "instance_uuid"
+]
+"""What two claim. address: two ports are seen with it. fixed: an operator stated it for the holder's port.
+bound, reserved: an operator keeps it for a MAC, or out of use. reservation: it is held for a VM to come.
+gateway: it is the gateway of the subnet. mac: two ports that are on have it. instance_uuid: two VMs that are
+on have it."""
 
-    kind: Literal["nic", "sighting", "reservation", "reserved"]
+
+class Party(Part):
+    """One side of a conflict. Of kind "gateway" `id` is the subnet, of kind "vm" the VM at one vCenter."""
+
+    kind: Literal["nic", "sighting", "reservation", "reserved", "gateway", "port", "vm"]
     id: UUID
     vcenter: UUID | None = None
     vm: UUID | None = None
     vm_name: str | None = None
     mac: MacAddress | None = None
+    port: UUID | None = None
+    vm_moid: str | None = None
+    name: str | None = None
+    """Of a subnet, or the note of a reservation."""
 
 
 class _AboutConflict(Event):
     id: UUID
-    scope: str
-    address: AddressText
+    kind: ConflictKind = "address"
+    scope: str | None = None
+    """None for instance UUIDs, which are to be unique everywhere."""
+    address: AddressText | None = None
+    mac: MacAddress | None = None
+    instance_uuid: UUID | None = None
+    since: Timestamp | None = None
+    """Since when both claim it."""
     holder: Party
     claimant: Party
 
     def subject_of(self) -> str:
-        return f"address/{self.address}"
+        if self.address is not None:
+            return f"address/{self.address}"
+        return f"mac/{self.mac}" if self.mac is not None else f"instance/{self.instance_uuid}"
 
     def vcenter_of(self) -> UUID | None:
         return self.claimant.vcenter
 
 
 class ConflictOpened(_AboutConflict):
-    """Two claim one address in one scope; the holder keeps it."""
+    """Two claim the same in one scope; the holder keeps it."""
 
     TYPE: ClassVar[str] = "address.conflict.opened"
 
 
 class ConflictResolved(_AboutConflict):
-    """A conflict ended: one side went, or changed its address."""
+    """A conflict ended: one side went, or changed its address, or people said that it is none."""
 
     TYPE: ClassVar[str] = "address.conflict.resolved"
     outcome: str

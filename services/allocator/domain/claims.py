@@ -2,8 +2,9 @@
 
 What people said beats what a reservation brought, that beats what guests report; of reports, one that
 matches a subnet on its own wire beats one that does not: an isolated wire may use the same numbers. Among
-equals the one that has had the address longest keeps it, then the lowest port id. A loser is parked, with its
-rival named.
+equals the one that has had the address longest keeps it, then the lowest port id; but who is only a memory
+(off, or with silent Tools) yields to the living, where that is the rule. A loser is parked, with its rival
+named. An address that is declared shared has many and no holder among them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.allocator.domain.matching import Match, SubnetView
-from shared.events.address import Verdict
+from shared.events.address import ConflictKind, Verdict
 from shared.events.nic import NicSource
 from shared.ipam.domain import Holder
 
@@ -36,6 +37,8 @@ class Claimant:
     reservation: UUID | None = None
     contradicts: bool = False
     mac: str | None = None
+    memory: bool = False
+    """Nobody confirms it any more: the VM is off, or its Tools are silent."""
 
     @property
     def rank(self) -> int:
@@ -70,11 +73,14 @@ Outcome = Recorded | Parked
 
 
 class Dispute(NamedTuple):
-    """Two ports claim one address; both sides are ports."""
+    """A port claims what another has. `holder` is a port, for some kinds an operator's or a VM's reservation,
+    or the subnet whose gateway it is; see `ConflictKind`.
+    """
 
     holder: UUID
     claimant: UUID
     since: datetime
+    kind: ConflictKind = "address"
 
 
 @dataclass(slots=True)
@@ -105,11 +111,18 @@ def strongest_per_port(claimants: Iterable[Claimant]) -> list[Claimant]:
             reservation=first.reservation or second.reservation,
             contradicts=first.contradicts,
             mac=first.mac or second.mac,
+            memory=first.memory,
         )
     return list(best.values())
 
 
-def contest(claimants: Sequence[Claimant], outside: Holder | None, bound_to: str | None = None) -> Verdicts:
+def contest(
+    claimants: Sequence[Claimant],
+    outside: Holder | None,
+    bound_to: str | None = None,
+    *,
+    prefer_living: bool = True,
+) -> Verdicts:
     """Decide between `claimants` of one address in one scope.
 
     `outside` holds it without being a port: an operator's reservation, or one for a VM to come. The latter
@@ -120,17 +133,18 @@ def contest(claimants: Sequence[Claimant], outside: Holder | None, bound_to: str
     if outside is not None:
         heirs = [c for c in ports if _inherits(c, outside, bound_to)]
         if not heirs:
-            return Verdicts(outcomes={c.port: _beaten(c, "reserved", outside) for c in ports})
+            return _kept_out(ports, outside, bound_to)
     else:
         heirs = ports
     if not heirs:
         return Verdicts()
-    winner = min(heirs, key=lambda c: (-c.rank, c.since, c.port))
+    winner = min(heirs, key=lambda c: (-c.rank, prefer_living and c.rank < 2 and c.memory, c.since, c.port))
     if winner.match.verdict == "link_local":
         return Verdicts(outcomes={c.port: _parked(c) for c in ports})
     kept = _won(winner)
     holder = Holder("nic", winner.nic) if isinstance(kept, Recorded) else Holder("sighting", winner.port)
     verdicts = Verdicts(holder, winner.since, {winner.port: kept})
+    kind = _kind(winner, bound_to)
     for claimant in ports:
         if claimant.port == winner.port:
             continue
@@ -139,8 +153,46 @@ def contest(claimants: Sequence[Claimant], outside: Holder | None, bound_to: str
         )
         if winner.rank:
             # Neither of two that match nothing has a right to the address: that is no conflict, just noise.
-            verdicts.disputes.append(Dispute(winner.port, claimant.port, max(winner.since, claimant.since)))
+            since = max(winner.since, claimant.since)
+            verdicts.disputes.append(Dispute(winner.port, claimant.port, since, kind))
     return verdicts
+
+
+def share(claimants: Sequence[Claimant]) -> Verdicts:
+    """Several ports may have the address: it is nobody's, and nobody is in another's way."""
+    return Verdicts(
+        outcomes={
+            c.port: _parked(c) if c.match.verdict == "link_local" else _beaten(c, "shared", None)
+            for c in strongest_per_port(claimants)
+        }
+    )
+
+
+def gateways(claimants: Sequence[Claimant], address: str) -> list[Dispute]:
+    """Ports that have the address of the gateway of the subnet they are in."""
+    found = []
+    for claimant in strongest_per_port(claimants):
+        subnet = claimant.match.subnet
+        if subnet is not None and subnet.gateway is not None and str(subnet.gateway) == address:
+            found.append(Dispute(subnet.id, claimant.port, claimant.since, "gateway"))
+    return found
+
+
+def _kept_out(ports: Sequence[Claimant], outside: Holder, bound_to: str | None) -> Verdicts:
+    verdicts = Verdicts(outcomes={c.port: _beaten(c, "reserved", outside) for c in ports})
+    kind: ConflictKind = "reservation" if outside.kind == "reservation" else "reserved"
+    if kind == "reserved" and bound_to is not None:
+        kind = "bound"
+    verdicts.disputes = [
+        Dispute(outside.id, c.port, c.since, kind) for c in ports if c.match.verdict != "link_local"
+    ]
+    return verdicts
+
+
+def _kind(winner: Claimant, bound_to: str | None) -> ConflictKind:
+    if winner.source == "fixed":
+        return "fixed"
+    return "bound" if bound_to is not None else "address"
 
 
 def _inherits(claimant: Claimant, outside: Holder, bound_to: str | None) -> bool:
@@ -163,6 +215,6 @@ def _parked(claimant: Claimant) -> Parked:
     return Parked(verdict, claimant.since, claimant.match.subnets)
 
 
-def _beaten(claimant: Claimant, verdict: Verdict, rival: Holder) -> Parked:
+def _beaten(claimant: Claimant, verdict: Verdict, rival: Holder | None) -> Parked:
     subnets = claimant.match.subnets if claimant.match.subnet is None else (claimant.match.subnet,)
     return Parked(verdict, claimant.since, subnets, rival)

@@ -98,6 +98,13 @@ def _drift(g: Ground) -> str:
     )
 
 
+def _shared(g: Ground) -> str:
+    return (
+        f"{_seen_on(g)}; it is declared shared, so it belongs to no single port; to take that back, run: "
+        f"patchbay address unshare {g.address}"
+    )
+
+
 def _weaker(g: Ground) -> str:
     return (
         f"Tools of VM '{g.vm}' tell {g.address}, but not on which device it is; state it with: "
@@ -129,6 +136,7 @@ _SENTENCES = {
     "conflict": _conflict,
     "reserved": _reserved,
     "drift": _drift,
+    "shared": _shared,
     "weaker_source": _weaker,
     "link_local": _link_local,
     "wire_unknown": _wire_unknown,

@@ -8,10 +8,19 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.allocator.domain.claims import Claimant, Dispute, Outcome, contest, strongest_per_port
+from services.allocator.domain.claims import (
+    Claimant,
+    Dispute,
+    Outcome,
+    contest,
+    gateways,
+    share,
+    strongest_per_port,
+)
 from services.allocator.domain.matching import Match, Role, SubnetView, match
 from shared.events.nic import NicSource
 from shared.ipam.domain import Holder
+from shared.model.identifiers import derive
 
 Spot = tuple[UUID, str]
 """A scope and an address in it."""
@@ -94,6 +103,11 @@ class Case:
     """Scope by vCenter."""
     ledger: Mapping[Spot, Held]
     reserved: Mapping[Spot, Reserved] = field(default_factory=dict)
+    shared: Mapping[Spot, datetime] = field(default_factory=dict)
+    """Addresses that several may have, and since when people say so."""
+    silent: frozenset[UUID] = frozenset()
+    """Ports of VMs that are off, or whose Tools are silent."""
+    prefer_living: bool = True
 
 
 class Ending(NamedTuple):
@@ -125,6 +139,11 @@ class Ruling:
     ledger: dict[Spot, Wish] = field(default_factory=dict)
 
 
+def shared_by(scope: UUID, address: str) -> Holder:
+    """The holder that stands for all who share `address`."""
+    return Holder("reserved", derive("shared", scope, address))
+
+
 def rule(case: Case) -> Ruling:
     """Decide. Depends on nothing but `case`."""
     claims: dict[Spot, list[Claimant]] = {}
@@ -134,7 +153,7 @@ def rule(case: Case) -> Ruling:
             claims.setdefault((scope, address), []).append(claimant)
             ruling.scopes[claimant.port, address] = scope
     endings = _endings(case)
-    spots = claims.keys() | endings.keys() | case.reserved.keys()
+    spots = claims.keys() | endings.keys() | case.reserved.keys() | case.shared.keys()
     spots |= {s for s in case.ledger if s[1] in case.addresses}
     for spot in sorted(spots, key=str):
         _rule_on(ruling, case, spot, claims.get(spot, ()), endings.get(spot))
@@ -145,14 +164,24 @@ def _rule_on(
     ruling: Ruling, case: Case, spot: Spot, claimants: Sequence[Claimant], ending: Ending | None
 ) -> None:
     held = case.ledger.get(spot)
+    sharing = shared_by(*spot)
+    if spot in case.shared:
+        for port, outcome in share(claimants).outcomes.items():
+            ruling.outcomes.setdefault(port, {})[spot[1]] = outcome
+        ruling.ledger[spot] = Wish(sharing, case.shared[spot])
+        return
+    if held is not None and held.holder == sharing:
+        held = None
     outside = held.holder if held is not None and held.holder.kind in ("reservation", "reserved") else None
     reserved = case.reserved.get(spot)
     if reserved is not None and (outside is None or outside.kind == "reserved"):
         outside = reserved.holder
-    verdicts = contest(claimants, outside, None if reserved is None else reserved.mac)
+    bound_to = None if reserved is None else reserved.mac
+    verdicts = contest(claimants, outside, bound_to, prefer_living=case.prefer_living)
     for port, outcome in verdicts.outcomes.items():
         ruling.outcomes.setdefault(port, {})[spot[1]] = outcome
     ruling.disputes += [(spot, dispute) for dispute in verdicts.disputes]
+    ruling.disputes += [(spot, dispute) for dispute in gateways(claimants, spot[1])]
     if verdicts.holder is not None:
         ruling.ledger[spot] = Wish(verdicts.holder, verdicts.since)
     elif reserved is not None and outside == reserved.holder:
@@ -184,6 +213,7 @@ def _by_address(case: Case) -> dict[str, list[tuple[Claimant, UUID]]]:
                     match=matched,
                     contradicts=_contradicts(seen.address, case.fixed.get(seen.port, ())),
                     mac=seen.mac,
+                    memory=seen.port in case.silent,
                 )
             )
     for stated in case.stated:

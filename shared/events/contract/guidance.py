@@ -148,6 +148,14 @@ _RECORDS = {
     "address.conflict.resolved": Guidance(
         "One of the two left, or changed its address.", "End the alert with this `id`."
     ),
+    "address.shared": Guidance(
+        "`command.address.share` was carried out.",
+        "Show the address as shared: it belongs to no NIC record, and is not handed out.",
+    ),
+    "address.unshared": Guidance(
+        "`command.address.unshare` was carried out.",
+        "For the record: `nic.*` and `address.conflict.*` tell what came of it.",
+    ),
     "address.reserved": Guidance(
         "`command.address.reserve` was carried out.", "Show the addresses as kept out of use."
     ),
@@ -229,6 +237,13 @@ _COMMANDS = {
     "command.subnet.move": Guidance(
         "Sent when a network moves to another port group.",
         f"{_REPLY} with the subnet; `subnet.moved` goes to all.",
+    ),
+    "command.address.share": Guidance(
+        "Sent for virtual IPs, anycast, CARP and VRRP.",
+        f"{_REPLY} with who is seen with it; `address.shared` goes to all.",
+    ),
+    "command.address.unshare": Guidance(
+        "Sent when the address is one machine's again.", f"{_REPLY}; `address.unshared` goes to all."
     ),
     "command.address.reserve": Guidance(
         "Sent for addresses of things that no vCenter knows.",

@@ -67,8 +67,8 @@ class Teller:
         )  # fmt: skip
 
     def vm(self, name: str, *networks: str | None, moid: str | None = None, **more: Any) -> Envelope[Any]:
-        """A VM with a port on each of `networks`, keys from 4000."""
-        ports = tuple(
+        """A VM with a port on each of `networks`, keys from 4000; or with `ports_`."""
+        ports: tuple[Any, ...] = more.pop("ports_", ()) or tuple(
             inv.VmPort(
                 key=4000 + i,
                 label=f"Network adapter {i + 1}",
@@ -100,7 +100,7 @@ class Teller:
         **more: Any,
     ) -> Envelope[Any]:
         """What Tools say: the addresses of each port, from 4000 on. None at all: Tools are silent."""
-        ports = tuple(
+        ports: tuple[Any, ...] = more.pop("ports_", ()) or tuple(
             GuestPort(
                 key=4000 + i,
                 connected=True,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from services.allocator.conflict_queries import list_conflicts
 from services.allocator.explaining import why
 from services.allocator.queries import (
-    list_conflicts,
     list_nics,
     list_subnets,
     list_unmatched,

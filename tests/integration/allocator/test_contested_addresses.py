@@ -109,8 +109,9 @@ async def test_g5_a_reserved_address_stays_reserved_and_the_sighting_says_so(poo
     async with transaction(pool) as conn:
         await reserve(conn, SCOPE, ["10.0.0.9"], START)
     await stage.tell(say.guest("a", "10.0.0.9"))
-    (told,) = await stage.told()
+    told, conflict = await stage.told()
     assert told.data.verdict == "reserved"
+    assert (conflict.type, conflict.data.kind) == ("address.conflict.opened", "reserved")
     assert await stage.ledger() == {"10.0.0.9": "reserved"}
 
 

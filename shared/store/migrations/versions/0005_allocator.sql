@@ -142,13 +142,33 @@ CREATE INDEX unmatched_by_rival ON inventory.unmatched (rival_id);
 -- in which facts arrived.
 CREATE TABLE inventory.conflict (
     id uuid PRIMARY KEY,
-    scope_id uuid NOT NULL,
-    address inet NOT NULL,
-    holder_port uuid NOT NULL,
-    claimant_port uuid NOT NULL,
+    kind text NOT NULL, -- as in address.conflict.opened
+    scope_id uuid,
+    address inet,
+    mac macaddr,
+    vm_id uuid, -- the instance UUID that two VMs have
+    holder_id uuid NOT NULL, -- a port; a reservation, a subnet; for instance_uuid a VM at one vCenter
+    claimant_id uuid NOT NULL,
     opened_at timestamptz NOT NULL
 );
 CREATE INDEX conflict_by_address ON inventory.conflict (address);
+CREATE INDEX conflict_by_mac ON inventory.conflict (mac);
+CREATE INDEX conflict_by_vm ON inventory.conflict (vm_id);
+CREATE INDEX conflict_by_holder ON inventory.conflict (holder_id);
+CREATE INDEX conflict_by_claimant ON inventory.conflict (claimant_id);
+
+-- Addresses that operators declared shared (VIP, anycast, CARP), or no longer: the newest word on each.
+CREATE TABLE inventory.shared_address (
+    scope_id uuid NOT NULL,
+    address inet NOT NULL,
+    at timestamptz NOT NULL,
+    id uuid NOT NULL,
+    shared boolean NOT NULL,
+    note text,
+    by text NOT NULL,
+    PRIMARY KEY (scope_id, address)
+);
+CREATE INDEX shared_by_address ON inventory.shared_address (address);
 
 -- What people said: addresses stated for a port (source fixed), and those a confirmed reservation brought
 -- (source reservation). Void for a VM that was removed after `at`, or once an operator took it back.
