@@ -40,7 +40,9 @@ from shared.replay.places import Place, place_of
 from shared.replay.plan import Plan, Replay, Summary, Target
 from shared.replay.running import summarise
 from shared.runtime.environment import Platform
-from shared.runtime.errors import PatchbayError
+from shared.runtime.errors import PatchbayError, PermanentError
+
+_NOT_BEGUN = frozenset({"replay_unknown", "replay_active"})
 
 QueueOption = Annotated[str | None, typer.Option(help="Into this queue, and no other.")]
 NewQueueOption = Annotated[
@@ -192,8 +194,9 @@ async def _begin(platform: Platform, plan: Plan) -> Played:
 async def _play(platform: Platform, identity: str, *, accept_loss: bool = False) -> Played:
     try:
         return await play_it(platform, identity, accept_loss=accept_loss)
-    except PatchbayError:
-        say(f"it stands where it was; go on with: patchbay events replay --resume {identity}")
+    except PatchbayError as error:
+        if not (isinstance(error, PermanentError) and error.code in _NOT_BEGUN):
+            say(f"it stands where it was; go on with: patchbay events replay --resume {identity}")
         raise
 
 
