@@ -9,8 +9,9 @@ from datetime import datetime
 from services.placement.domain.answering import fingerprint, refused, reused
 from services.placement.domain.deciding import Refusal
 from services.placement.domain.finding import Finding
-from services.placement.placing import Ask, Placer
+from services.placement.placing import Placer
 from services.placement.reservations import Answer, Answered, lock_requests, stored
+from services.placement.taking import Ask
 from shared.events.placement import (
     VmCreateBatchAnswered,
     VmCreateBatchRequested,

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from services.placement.handlers import ROUNDS, system_clock
 from services.placement.loading import WorldLoader
-from services.placement.placing import Ask, Placer
+from services.placement.placing import Placer
 from services.placement.reservations import Answer
 from services.placement.settings import PlacementSettings
+from services.placement.taking import Ask
 from shared.events.placement import VmCreateRequested
 from shared.runtime.errors import ConflictError
 from shared.store.pool import Pool, transaction

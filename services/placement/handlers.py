@@ -19,12 +19,13 @@ from services.placement.domain.answering import fingerprint, refused, reused
 from services.placement.ending import BATCH, expire_due
 from services.placement.invalid import refusal
 from services.placement.loading import WorldLoader
-from services.placement.placing import Ask, Placer
+from services.placement.placing import Placer
 from services.placement.policy_watch import PolicyWatch
 from services.placement.replying import SOURCE, publish, replied, reply, wrapped
 from services.placement.reservations import Answer, lock_requests, stored
 from services.placement.sampling import sample_use
 from services.placement.settings import PlacementSettings
+from services.placement.taking import Ask
 from services.placement.verifying import verify
 from shared.audit.recording import record
 from shared.bus.port import Delivery

@@ -9,18 +9,25 @@ in the next round. A refusal stands only on a world that was loaded in its own r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from services.placement.checking import agrees, still_so
-from services.placement.domain.answering import facts_seen, fingerprint, granted, mac_in_use, placed, refused
+from services.placement.domain.answering import (
+    decided_again,
+    facts_seen,
+    fingerprint,
+    granted,
+    mac_in_use,
+    placed,
+    refused,
+)
 from services.placement.domain.deciding import Choice, Refusal, decide
 from services.placement.domain.hosts import lacks
 from services.placement.domain.macs import candidates, chosen
 from services.placement.domain.peers import peers_of
 from services.placement.domain.policy import Policy
-from services.placement.domain.targets import Exclusion, wanted_address
 from services.placement.domain.world import NO_LOAD, HostKey, Load, Peer, World
 from services.placement.loading import WorldLoader
 from services.placement.reservations import (
@@ -33,32 +40,11 @@ from services.placement.reservations import (
     save_answers,
     save_reservations,
 )
+from services.placement.taking import Ask, Draft, take_all, take_plain
 from shared.events.placement import VmCreateRequested
 from shared.ipam.errors import LedgerRefusal
-from shared.ipam.ledger import Holder, Wish, allocate, allocate_each, lock_subnets
-from shared.model.identifiers import reservation_id
+from shared.ipam.ledger import lock_subnets
 from shared.store.pool import Connection
-
-
-@dataclass(slots=True)
-class Ask:
-    """A request on its way to its answer. `excluded` grows as the ledger turns subnets down."""
-
-    request: VmCreateRequested
-    batch: str | None = None
-    excluded: list[Exclusion] = field(default_factory=list)
-
-    @property
-    def reservation(self) -> UUID:
-        """Id of the reservation that would answer it."""
-        return reservation_id(self.request.request_id)
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    ask: Ask
-    choice: Choice
-    macs: list[str | None]
 
 
 @dataclass(slots=True)
@@ -103,9 +89,9 @@ class Placer:
         if not fresh and any(isinstance(draft, Refusal) for draft in drafts):
             world = await self._loader.load(conn, now)
             drafts = await self._draft(conn, asks, world, now)
-        locked = await self._lock(conn, [draft.choice for draft in drafts if isinstance(draft, _Draft)])
-        admitted = [d for d in drafts if isinstance(d, _Draft) and self._admitted(d, locked)]
-        given = await _take_plain(conn, admitted, now)
+        locked = await self._lock(conn, [draft.choice for draft in drafts if isinstance(draft, Draft)])
+        admitted = [draft for draft in drafts if isinstance(draft, Draft) and self._admitted(draft, locked)]
+        given = await take_plain(conn, admitted, now)
         named = (
             await names_in_use(conn, [draft.ask.request.name for draft in admitted]) if admitted else set()
         )
@@ -115,7 +101,7 @@ class Placer:
         pending: list[Ask] = []
         for ask, draft in zip(asks, drafts, strict=True):
             done: Answered | None = None
-            if isinstance(draft, _Draft):
+            if isinstance(draft, Draft):
                 if id(draft) in ready:
                     place = given.get(ask.reservation)
                     free = (draft.choice.host.key.vcenter, ask.request.name) not in named
@@ -140,13 +126,13 @@ class Placer:
 
     async def _draft(
         self, conn: Connection, asks: Sequence[Ask], world: World, now: datetime
-    ) -> list[_Draft | Refusal]:
+    ) -> list[Draft | Refusal]:
         """Decide every request, each on what those before it leave."""
         wanted = [mac for ask in asks for mac in candidates(ask.reservation, ask.request.nics)]
         in_use = await macs_in_use(conn, wanted) if wanted else set()
         peers = [peer for ask in asks for peer in peers_of(ask.request.where)]
         world.places = await self._loader.places(conn, peers) if peers else {}
-        drafts: list[_Draft | Refusal] = []
+        drafts: list[Draft | Refusal] = []
         for ask in asks:
             macs = chosen(ask.reservation, ask.request.nics, in_use)
             if isinstance(macs, tuple):
@@ -158,7 +144,7 @@ class Placer:
                 continue
             _count(world, ask.request, choice)
             in_use |= {mac for mac in macs if mac is not None}
-            drafts.append(_Draft(ask, choice, macs))
+            drafts.append(Draft(ask, choice, macs))
         return drafts
 
     async def _lock(self, conn: Connection, choices: Sequence[Choice]) -> _Locked:
@@ -175,11 +161,16 @@ class Placer:
             await self._loader.ports_used(conn, scarce),
         )
 
-    def _admitted(self, draft: _Draft, locked: _Locked) -> bool:
+    def _admitted(self, draft: Draft, locked: _Locked) -> bool:
         """Whether what was chosen is unchanged and has room for this one, too; it is counted then."""
         request, choice = draft.ask.request, draft.choice
         load = locked.loads.get(choice.host.key, NO_LOAD)
-        if not agrees(choice, locked.now_true) or lacks(choice.host, request, load, self._policy) is not None:
+        if not agrees(choice, locked.now_true):
+            draft.ask.lost.append(f"host {choice.host.name}, its port groups or subnets changed")
+            return False
+        failure = lacks(choice.host, request, load, self._policy)
+        if failure is not None:
+            draft.ask.lost.append(f"host {choice.host.name}: {failure.because}")
             return False
         ports = dict(locked.ports_used)
         for option in choice.options:
@@ -187,6 +178,7 @@ class Placer:
             if wire.ports is not None:
                 ports[wire.id] += 1
                 if ports[wire.id] > wire.ports:
+                    draft.ask.lost.append(f"port group {wire.name} has no free port left")
                     return False
         locked.loads[choice.host.key] = Load(load.cpus + request.cpus, load.memory_mb + request.memory_mb)
         locked.ports_used = ports
@@ -195,7 +187,7 @@ class Placer:
     async def _reserve(
         self,
         conn: Connection,
-        draft: _Draft,
+        draft: Draft,
         given: str | None,
         world: World,
         *,
@@ -206,9 +198,11 @@ class Placer:
         """Reserve what was chosen; None when it is gone meanwhile, with what the ledger said noted."""
         request, choice = draft.ask.request, draft.choice
         try:
-            addresses = [[given]] if given is not None else await _take_all(conn, draft, now)
+            addresses = [[given]] if given is not None else await take_all(conn, draft, now)
         except LedgerRefusal:
             return None
+        again = decided_again(draft.ask.lost, request)
+        choice = replace(choice, findings=(*choice.findings, *again))
         answer = placed(
             request,
             choice,
@@ -225,6 +219,8 @@ class Placer:
         return Answered(request, fingerprint(request), answer, findings, now, draft.ask.batch)
 
     def _answered(self, ask: Ask, refusal: Refusal, world: World, now: datetime) -> Answered:
+        again = decided_again(ask.lost, ask.request)
+        refusal = Refusal(refusal.reason, (*refusal.findings, *again))
         facts = facts_seen(world.vcenters.values(), now)
         answer: Answer = refused(ask.request, refusal, self._max_rulings, facts=facts, batch=ask.batch)
         return Answered(ask.request, fingerprint(ask.request), answer, refusal.findings, now, ask.batch)
@@ -238,77 +234,3 @@ def _count(world: World, request: VmCreateRequested, choice: Choice) -> None:
     for peer in (Peer("vm", request.name), *(Peer("group", group) for group in request.groups)):
         if peer in world.places:
             world.places[peer] = (world.places[peer] or frozenset()) | {choice.host.key}
-
-
-async def _take_plain(conn: Connection, drafts: Sequence[_Draft], now: datetime) -> dict[UUID, str]:
-    """The next free address for those who want no more than one, by reservation; all in a few statements.
-
-    Not of subnets that others ask addresses of by name, or for several NICs: those come in their turn.
-    """
-    plain = [draft for draft in drafts if _is_plain(draft)]
-    others = {
-        subnet.id
-        for draft in drafts
-        if not _is_plain(draft)
-        for option in draft.choice.options
-        for subnet in option.subnets
-    }
-    wishes = {
-        draft.ask.reservation: Wish(
-            draft.choice.options[0].subnet.id,
-            Holder("reservation", draft.ask.reservation),
-            now + timedelta(seconds=draft.ask.request.lease_seconds),
-        )
-        for draft in plain
-        if draft.choice.options[0].subnet.id not in others
-    }
-    if not wishes:
-        return {}
-    found = await allocate_each(conn, list(wishes.values()), now, now=now)
-    return {key: address for key, address in zip(wishes, found, strict=True) if address is not None}
-
-
-def _is_plain(draft: _Draft) -> bool:
-    options = draft.choice.options
-    plain = len(options) == 1 and len(options[0].subnets) == 1 and _wanted(draft, 0, 0) is None
-    # A MAC that somebody chose may have an address bound to it.
-    return plain and draft.ask.request.nics[0].mac in ("generated", "vcenter")
-
-
-async def _take_all(conn: Connection, draft: _Draft, now: datetime) -> list[list[str]]:
-    """Addresses for each NIC or for none. Raises `LedgerRefusal`, having noted it with the request."""
-    options = draft.choice.options
-    if len(options) == 1 and len(options[0].subnets) == 1:
-        return [[await _take(conn, draft, 0, 0, now)]]
-    places = [(index, place) for index, option in enumerate(options) for place in range(len(option.subnets))]
-    # What is asked for by name goes first: the next free address could be it.
-    places.sort(key=lambda item: _wanted(draft, *item) is None)
-    async with conn.transaction():
-        taken = {item: await _take(conn, draft, *item, now) for item in places}
-    return [
-        [taken[index, place] for place in range(len(option.subnets))] for index, option in enumerate(options)
-    ]
-
-
-def _wanted(draft: _Draft, index: int, place: int) -> str | None:
-    return wanted_address(draft.ask.request.nics[index], draft.choice.options[index].subnets[place])
-
-
-async def _take(conn: Connection, draft: _Draft, index: int, place: int, now: datetime) -> str:
-    ask, subnet = draft.ask, draft.choice.options[index].subnets[place]
-    try:
-        [address] = await allocate(
-            conn,
-            subnet.id,
-            1,
-            Holder("reservation", ask.reservation),
-            now,
-            now=now,
-            wanted=_wanted(draft, index, place),
-            until=now + timedelta(seconds=ask.request.lease_seconds),
-            mac=draft.macs[index],
-        )
-    except LedgerRefusal as refusal:
-        ask.excluded.append(Exclusion(index, subnet.id, refusal.code, str(refusal)))
-        raise
-    return address

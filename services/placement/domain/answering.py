@@ -139,6 +139,15 @@ def granted(request: VmCreateRequested, choice: Choice, addresses: Sequence[Sequ
     return found
 
 
+def decided_again(lost: Sequence[str], request: VmCreateRequested) -> list[Finding]:
+    """That a request was decided more than once, and what was lost to others each time."""
+    if not lost:
+        return []
+    times = "once" if len(lost) == 1 else f"{len(lost)} times"
+    because = f"decided again {times}, as others were faster: {'; '.join(dict.fromkeys(lost))}"
+    return [Finding("request", request.request_id, request.name, "decided_again", True, because)]
+
+
 def _age(vcenter: VcenterFacts, now: datetime) -> float | None:
     return None if vcenter.as_of is None else max((now - vcenter.as_of).total_seconds(), 0.0)
 
