@@ -21,7 +21,9 @@ from services.allocator.batch import Dirty, Occasion
 from services.allocator.fix_rows import apply_fixes
 from services.allocator.locking import lock_writes
 from services.allocator.settling import Policy, settle
+from services.allocator.sharing import apply_sharing
 from services.allocator.subnet_commands import MATCHED_BY, affected
+from shared.events.address_sharing import AddressShared, AddressUnshared
 from shared.events.base import Event
 from shared.events.envelope import Envelope
 from shared.events.subnet import (
@@ -147,8 +149,12 @@ APPLIERS: MappingProxyType[type[Event], Applier] = MappingProxyType(
         SubnetWireAttached: _attached,
         SubnetWireDetached: _detached,
         **decided_addresses.APPLIERS,
+        AddressShared: apply_sharing,
+        AddressUnshared: apply_sharing,
         VmNicsFixed: apply_fixes,
         VmNicsUnfixed: apply_fixes,
+        AddressShared: apply_sharing,
+        AddressUnshared: apply_sharing,
     }
 )
 """What writes each decision, by the event that tells of it."""

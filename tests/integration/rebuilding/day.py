@@ -29,6 +29,7 @@ from services.simulator.churn import Churn
 from services.simulator.settings import SimulatorSettings
 from shared.events import commands as cmd
 from shared.events.address_commands import AddressBind, AddressRelease, AddressReserve, AddressUnbind
+from shared.events.address_sharing import AddressShare, AddressUnshare
 from shared.events.placement import NicRequest, VmCreatePlaced, VmCreateRequested
 from shared.events.subnet import AddressRange
 from shared.events.subnet_commands import SubnetMerge, SubnetMove, SubnetSplit
@@ -146,6 +147,8 @@ class Day:
             AddressRelease(ranges=ranges, by="day"),
             AddressBind(address=str(first), mac=mac, by="day"),
             AddressUnbind(address=str(first), by="day"),
+            AddressShare(address=str(first + 8), note="a VIP", by="day"),
+            AddressUnshare(address=str(first + 8), by="day"),
         )
         await self.order(self.dice.choice(commands))
 

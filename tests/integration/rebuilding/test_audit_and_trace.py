@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.integration.rebuilding.day import Day
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
-async def _recorded(day: Day, **asked: str) -> list[Recorded]:
+async def _recorded(day: Day, **asked: Any) -> list[Recorded]:
     async with day.platform.pool.acquire() as conn:
         return await list_commands(conn, Asked(**asked), 100)
 

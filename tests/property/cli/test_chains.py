@@ -24,7 +24,17 @@ def logs(draw: st.DrawFn) -> list[Hop]:
             conversation = other.conversation or other.id
         at = START + timedelta(seconds=number)
         hops.append(
-            Hop(number, f"e{number}", "t", "s", "/patchbay/x", at, at, cause and cause.id, conversation)
+            Hop(
+                number,
+                f"e{number}",
+                "t",
+                "s",
+                "/patchbay/x",
+                at,
+                at,
+                None if cause is None else cause.id,
+                conversation,
+            )
         )
     return hops
 
