@@ -10,6 +10,7 @@ from asyncpg import Record
 
 from services.allocator.batch import Dirty
 from services.allocator.domain.fixes import Decision, Fixed, stand
+from services.allocator.following import follow_subnets
 from services.allocator.tables import FIX, STATEMENT
 from shared.events.envelope import Envelope
 from shared.events.vm_nics import VmNicsFixed, VmNicsUnfixed
@@ -62,6 +63,7 @@ async def _stand_anew(conn: Connection, ports: Iterable[UUID]) -> set[str]:
             )  # fmt: skip
     # Every address that was ever stated still has a row: nothing is to be deleted.
     await STATEMENT.upsert(conn, statements)
+    await follow_subnets(conn, ports=by_port)
     return {row[1] for row in statements}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from services.allocator.batch import Dirty, Occasion
+from services.allocator.following import follow_subnets
 from shared.events.envelope import Envelope
 from shared.events.placement import VmCreateCancelled, VmCreateConfirmed, VmCreateExpired
 from shared.model.identifiers import port_id
@@ -36,10 +37,15 @@ async def apply_confirmations(
             INSERT INTO inventory.statement AS t (
                 port_id, address, source, vm_id, device_key, scope_id, subnet_id, reservation, at
             )
-            SELECT u.port, u.address::inet, 'reservation', u.vm, u.key, s.scope_id, s.id, u.reservation, u.at
+            SELECT u.port, u.address::inet, 'reservation', u.vm, u.key, coalesce(s.scope_id, a.scope_id),
+                   coalesce(s.id, a.subnet_id), u.reservation, u.at
             FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::integer[],
                         $7::uuid[]) AS u (port, address, at, reservation, vm, key, subnet)
-            JOIN ipam.subnet s ON s.id = u.subnet
+            LEFT JOIN ipam.subnet s ON s.id = u.subnet
+            -- A subnet that was merged with another meanwhile: the ledger knows where the address is now.
+            LEFT JOIN ipam.address a ON s.id IS NULL AND a.address = u.address::inet
+                AND a.holder_id = u.reservation AND a.subnet_id IS NOT NULL
+            WHERE s.id IS NOT NULL OR a.subnet_id IS NOT NULL
             ON CONFLICT (port_id, address, source) DO UPDATE SET
                 reservation = excluded.reservation, at = excluded.at, subnet_id = excluded.subnet_id,
                 scope_id = excluded.scope_id
@@ -47,6 +53,7 @@ async def apply_confirmations(
             """,
             *map(list, zip(*((*key, *row) for key, row in stated.items()), strict=True)),
         )
+        await follow_subnets(conn, ports={port for port, _ in stated})
     return dirty
 
 

@@ -15,6 +15,7 @@ from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Occasion
 from services.allocator.dispatching import Commands
 from services.allocator.finding import find_subnet, find_wire
+from services.allocator.following import follow_subnets
 from services.allocator.in_use import holders_named
 from services.allocator.settling import Policy, settle
 from services.allocator.subnet_commands import affected, new_identity
@@ -153,14 +154,7 @@ async def replace(
 ) -> list[Subnet]:
     """`reshape`, with what people stated for ports following the addresses it is about."""
     after = await reshape(conn, before, drafts, at, roles=roles, whoever_holds=whoever_holds)
-    await conn.execute(
-        """
-        UPDATE inventory.statement s SET subnet_id = n.id FROM ipam.subnet n
-        WHERE n.id = ANY ($1::uuid[]) AND s.scope_id = n.scope_id AND s.address <<= n.prefix
-          AND s.subnet_id IS DISTINCT FROM n.id
-        """,
-        [subnet.id for subnet in after],
-    )
+    await follow_subnets(conn, subnets=[subnet.id for subnet in after])
     return after
 
 
