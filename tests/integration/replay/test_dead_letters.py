@@ -23,6 +23,9 @@ from shared.replay.letters import (
 )
 from shared.replay.rules import KEY_HEADER, REPLAY_HEADER
 from shared.runtime.consuming import Received, consume
+from shared.runtime.consuming_metrics import DEAD_LETTERED
+from shared.runtime.dead_letter_metrics import WAITING, dead_letters_counted
+from shared.runtime.errors import PermanentError
 from tests.contract.bus.samples import collect, eventually, take
 from tests.integration.replay.story import beats, drained, ids, log_of
 
@@ -80,6 +83,38 @@ async def test_g8_a_poisoned_event_names_the_guilty_field(bus: Bus) -> None:
         ("data.name", "nothing"),
         ("data.lag_seconds", "'slow'"),
     }
+
+
+async def test_g8_every_death_is_counted_by_its_reason_and_all_that_wait(bus: Bus) -> None:
+    def died(reason: str) -> float:
+        return DEAD_LETTERED.labels("allocator.facts", reason)._value.get()
+
+    before = {reason: died(reason) for reason in ("broken_body", "delivery_limit", "vcenter_odd")}
+    odd, defect = beats(2)
+    await bus.publish([Message(b"{", odd.routing_key, "half", odd.type), odd, defect, *beats(1, first=3)])
+    stop = asyncio.Event()
+
+    async def handler(received: Sequence[Received]) -> None:
+        for one in received:
+            if one.envelope.id == odd.message_id:
+                raise PermanentError("not like this", code="vcenter_odd")
+            if one.envelope.id == defect.message_id:
+                raise ZeroDivisionError
+        if before["delivery_limit"] < died("delivery_limit"):
+            stop.set()
+
+    consuming = asyncio.create_task(consume(bus, "allocator.facts", handler, stop=stop, name="test"))
+    await eventually(bus, DEAD_LETTER_QUEUE, lambda state: state.ready == 3)
+    stop.set()
+    await consuming
+    assert {reason: died(reason) - before[reason] for reason in before} == dict.fromkeys(before, 1)
+    assert {letter.reason for letter in await collect(bus.dead_letters())} == set(before)
+
+    await eventually(bus, DEAD_LETTER_QUEUE, lambda state: state.ready == 3)
+    async with dead_letters_counted(bus):
+        async with asyncio.timeout(10):
+            while WAITING._value.get() != 3:  # noqa: ASYNC110  no other way
+                await asyncio.sleep(0.05)
 
 
 async def test_g8_letters_go_back_to_their_own_queue_and_no_other(bus: Bus) -> None:
