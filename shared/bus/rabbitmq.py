@@ -16,6 +16,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from shared.bus import rabbitmq_dead_letters, rabbitmq_topology
 from shared.bus.obstacles import Obstacles
 from shared.bus.port import Consumer, DeadLetter, LogEntry, LogStart, Message, NoReply, QueueState
+from shared.bus.rabbitmq_address import BrokerAddress
 from shared.bus.rabbitmq_connection import Link, broker_errors, close_channel, is_unknown
 from shared.bus.rabbitmq_consumer import RabbitConsumer, open_inbox
 from shared.bus.rabbitmq_log import LogReader
@@ -44,8 +45,10 @@ class RabbitBus:
 
     def __init__(self, url: str, name: str) -> None:
         self._obstacles = Obstacles()
-        self._to_publish = Link(url, f"{name} publish", self._obstacles)
-        self._to_consume = Link(url, f"{name} consume")
+        address = BrokerAddress.of(url)
+        self._group_size = address.group_size
+        self._to_publish = Link(address, f"{name} publish", self._obstacles)
+        self._to_consume = Link(address, f"{name} consume")
         self._publisher = RabbitPublisher(self._to_publish, self._durable_queues, self._obstacles)
         self._log = LogReader(self._to_consume, self._publisher)
         self._requests = Requests(lambda: self._temporary((), 1000), self.publish)
@@ -58,7 +61,7 @@ class RabbitBus:
 
     async def declare(self, topology: Topology) -> None:
         self._topology = topology
-        await rabbitmq_topology.declare(self._to_consume, topology)
+        await rabbitmq_topology.declare(self._to_consume, topology, self._group_size)
 
     async def publish(self, messages: Sequence[Message], *, to_queue: bool = False) -> None:
         await self._publisher.publish("" if to_queue else self._topology.exchange, messages)

@@ -7,6 +7,7 @@ the first offset and on a queue hides that unacknowledged deliveries went to som
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
@@ -29,6 +30,7 @@ from aiormq.exceptions import (
 
 from shared.bus.obstacles import AWAY, BLOCKED, Obstacles
 from shared.bus.port import BusLost
+from shared.bus.rabbitmq_address import BrokerAddress, untrusted
 from shared.bus.rabbitmq_blocking import listen
 from shared.bus.redaction import without_secrets
 from shared.runtime.errors import PermanentError
@@ -55,8 +57,12 @@ def in_our_words(doing: str, error: BaseException) -> BaseException:
     if isinstance(error, asyncio.CancelledError):
         task = asyncio.current_task()
         return error if task is not None and task.cancelling() > 0 else _lost(doing, error)
-    if isinstance(error, ProbableAuthenticationError | AuthenticationError):
+    if isinstance(error, ProbableAuthenticationError):
         return _refused("the broker refused the login", "broker_login", error)
+    if isinstance(error.__cause__, ssl.SSLError):
+        return untrusted(error.__cause__)
+    if isinstance(error, AuthenticationError):
+        return _no_mechanism(error)
     if isinstance(error, ConnectionNotAllowed | IncompatibleProtocolError):
         return _refused("the broker refused the connection", "broker_refused", error)
     if isinstance(error, ChannelAccessRefused):
@@ -99,12 +105,23 @@ def _refused(what: str, code: str, error: Exception) -> PermanentError:
     )
 
 
+def _no_mechanism(error: AuthenticationError) -> PermanentError:
+    offered = error.args[0] if error.args else "?"
+    return PermanentError(
+        f"the broker does not offer the way we want to log in; it offers {offered}",
+        code="broker_login",
+        hint="for a client certificate enable its plugin rabbitmq_auth_mechanism_ssl and add EXTERNAL to"
+        " auth_mechanisms; or put a user into PATCHBAY_AMQP_URL",
+    )
+
+
 class Link:
     """One connection, opened when needed and again after it was lost."""
 
-    def __init__(self, url: str, name: str, obstacles: Obstacles | None = None) -> None:
+    def __init__(self, address: BrokerAddress, name: str, obstacles: Obstacles | None = None) -> None:
         """`obstacles`, of a connection to publish on, are told what is in its way."""
-        self._url = url
+        self._address = address
+        self._admitted = False
         self._name = name
         self._connection: AbstractConnection | None = None
         self._opening = asyncio.Lock()
@@ -126,14 +143,18 @@ class Link:
         try:
             async with broker_errors("connecting"):
                 self._connection = await aio_pika.connect(
-                    self._url,
+                    self._address.now(),
                     timeout=CONNECT_TIMEOUT,
                     client_properties={"connection_name": self._name},
                 )
         except (BusLost, PermanentError) as error:
             if self._obstacles is not None:
                 self._obstacles.arise(AWAY, f"no connection to the broker: {error}")
+            if self._admitted and isinstance(error, PermanentError):
+                # Who was let in before is not shut out for good: a password may be just being changed.
+                raise BusLost(str(error)) from error
             raise
+        self._admitted = True
         if self._obstacles is not None and self._connection is not None:
             self._watch(self._connection, self._obstacles)
 

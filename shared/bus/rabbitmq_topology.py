@@ -10,7 +10,7 @@ from pamqp.common import FieldTable
 
 from shared.bus.port import TopologyMismatch
 from shared.bus.rabbitmq_connection import Link, broker_errors
-from shared.events.topology import Queue, Topology
+from shared.events.topology import LOG, Queue, Topology
 
 UNLIMITED_DELIVERIES = 2_000_000_000
 """For queues without a delivery limit. Left out, 4.x would take 20 and then drop; 4.x reads -1 as "no limit",
@@ -19,13 +19,19 @@ but 3.10 would take it at its word."""
 SEGMENT_BYTES = 100_000_000
 """A stream drops whole segments. The default of 500 MB would keep a quiet installation's events for years."""
 
-_DIFFERS = re.compile(r"inequivalent arg '(?P<argument>[^']+)'[^:]*: (?P<how>.*)", re.DOTALL)
+GROUP_SIZES = ("x-quorum-initial-group-size", "x-initial-cluster-size")
+_DIFFERS = re.compile(
+    r"inequivalent arg '(?P<argument>[^']+)'[^:]*: received (?P<wanted>.*?) but current is (?P<found>.*)",
+    re.DOTALL,
+)
+_VALUE = re.compile(r"'(?P<value>[^']*)'")
 
 
-def arguments_of(queue: Queue) -> FieldTable:
+def arguments_of(queue: Queue, group_size: int | None = None) -> FieldTable:
     """The arguments to declare `queue` with: those that 3.10 knows and 4.x still knows.
 
-    Raises ValueError for what the broker can't do.
+    `group_size`: nodes of a cluster that hold it; without it the broker decides. Raises ValueError for what
+    the broker can't do.
     """
     if queue.kind == "stream":
         arguments: FieldTable = {
@@ -36,11 +42,15 @@ def arguments_of(queue: Queue) -> FieldTable:
             arguments["x-max-age"] = f"{queue.max_age_hours}h"
         if queue.max_bytes is not None:
             arguments["x-max-length-bytes"] = queue.max_bytes
+        if group_size is not None:
+            arguments["x-initial-cluster-size"] = group_size
         return arguments
     if queue.max_age_hours is not None or queue.max_bytes is not None:
         raise ValueError(f"queue {queue.name!r}: only a stream has an age or a size")
     limit = UNLIMITED_DELIVERIES if queue.delivery_limit is None else queue.delivery_limit
     arguments = {"x-queue-type": "quorum", "x-delivery-limit": limit}
+    if group_size is not None:
+        arguments["x-quorum-initial-group-size"] = group_size
     if queue.ordered:
         arguments["x-single-active-consumer"] = True
     if queue.dead_letter is not None:
@@ -51,7 +61,7 @@ def arguments_of(queue: Queue) -> FieldTable:
     return arguments
 
 
-async def declare(link: Link, topology: Topology) -> None:
+async def declare(link: Link, topology: Topology, group_size: int | None = None) -> None:
     """Make exchanges, queues and bindings. Raises `TopologyMismatch` at the first that differs."""
     exchanges = {
         topology.exchange,
@@ -62,7 +72,7 @@ async def declare(link: Link, topology: Topology) -> None:
         for name in sorted(exchanges):
             await _declare_exchange(channel, name)
         for queue in topology.queues:
-            await _declare_queue(channel, queue)
+            await _declare_queue(channel, queue, group_size)
 
 
 async def _declare_exchange(channel: AbstractChannel, name: str) -> None:
@@ -73,10 +83,12 @@ async def _declare_exchange(channel: AbstractChannel, name: str) -> None:
             raise _mismatch("exchange", name, error) from None
 
 
-async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+async def _declare_queue(channel: AbstractChannel, queue: Queue, group_size: int | None) -> None:
     async with broker_errors(f"declaring queue {queue.name}"):
         try:
-            declared = await channel.declare_queue(queue.name, durable=True, arguments=arguments_of(queue))
+            declared = await channel.declare_queue(
+                queue.name, durable=True, arguments=arguments_of(queue, group_size)
+            )
         except ChannelPreconditionFailed as error:
             raise _mismatch("queue", queue.name, error) from None
         for pattern in queue.bindings:
@@ -84,11 +96,32 @@ async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
 
 
 def _mismatch(kind: str, name: str, error: ChannelPreconditionFailed) -> TopologyMismatch:
-    found = _DIFFERS.search(str(error))
-    what = f"with other {found['argument']}: {found['how']}" if found else f"with other arguments: {error}"
-    remedy = "let it run empty, stop the services, " if kind == "queue" else "stop the services, "
+    differs = _DIFFERS.search(str(error))
+    if differs is None:
+        what, argument = f"with other arguments: {error}", ""
+    else:
+        argument = differs["argument"]
+        found, wanted = _value(differs["found"]), _value(differs["wanted"])
+        what = f"with {argument} {found}; this release wants {wanted}"
     return TopologyMismatch(
-        f"{kind} {name!r} exists {what}",
-        code="topology_mismatch",
-        hint=f"{remedy}delete it (management page, or rabbitmqadmin delete {kind} name={name}), start again",
+        f"{kind} {name!r} exists {what}", code="topology_mismatch", hint=_remedy(kind, name, argument)
     )
+
+
+def _value(said: str) -> str:
+    value = _VALUE.search(said)
+    return value["value"] if value else "none"
+
+
+def _remedy(kind: str, name: str, argument: str) -> str:
+    if argument in GROUP_SIZES:
+        return (
+            "PATCHBAY_AMQP__GROUP_SIZE holds for what is made anew: unset it, or set what is there;"
+            f" to have {name} on more nodes use rabbitmq-queues add_member or rabbitmq-streams add_replica"
+        )
+    delete = f"delete it (management page, or rabbitmqadmin delete {kind} name={name}), start again"
+    if kind == "exchange":
+        return f"stop the services, {delete}; bindings of your own must be made again"
+    if name == LOG:
+        return f"it is the replay log, and what it holds goes with it: stop the services, {delete}"
+    return f"let it run empty, stop the services, {delete}"

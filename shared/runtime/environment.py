@@ -87,8 +87,7 @@ async def open_database(
 
     A set one is upgraded with `upgrade` alone; without it `SchemaOutdated` is raised.
     """
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
+    if (url := settings.database_address()) is not None:
         await _check_schema(url, patience, upgrade=upgrade)
         yield url
         return
@@ -131,7 +130,7 @@ async def _check_schema(url: str, patience: timedelta, *, upgrade: bool) -> None
 
 
 async def _connected_bus(settings: CoreSettings, database_url: str, name: str, patience: timedelta) -> Bus:
-    amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url is not None else None
+    amqp_url = settings.amqp_address()
     async for attempt in stamina.retry_context(
         on=TransientError, attempts=None, timeout=patience, wait_initial=0.1, wait_max=3.0
     ):

@@ -44,10 +44,12 @@ class SettingsError(PermanentError):
 
 @dataclass
 class Gathered:
-    """Values by variable name, where each comes from, and the tree that a config file holds."""
+    """Values by variable name, where each comes from (`files`: those with a file of their own), and the tree
+    that a config file holds."""
 
     values: dict[str, str] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
     tree: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -56,6 +58,7 @@ class Gathered:
         if value:
             self.values[name] = value
             self.origins[name] = origin
+            self.files.pop(name, None)
 
 
 class GivenValues(EnvSettingsSource):
@@ -135,6 +138,8 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 def _from_file(found: Gathered, name: str, path: Path, origin: str) -> None:
     try:
         found.add(name, path.read_text(encoding="utf-8").strip(), origin)
+        if name in found.values:
+            found.files[name] = path.absolute()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         found.problems.append(f"{name}: can't read {path}: {reason}; name a file that this user may read")

@@ -18,7 +18,9 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as UnreadableValue
 
+from shared.runtime.addresses import GROUP_SIZE, with_query
 from shared.runtime.redaction import redact
+from shared.runtime.secret_files import PASSWORD_FILE
 from shared.runtime.setting_sources import (
     DELIMITER,
     PREFIX,
@@ -71,6 +73,30 @@ class HttpSettings(BaseModel):
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
 
 
+class ServerSettings(BaseModel):
+    """How to reach a server whose URL is set: files that are read at every connect."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    password_file: Path | None = None
+    """Holds the password, or a URL with it. It is read at every connect: change it without a restart."""
+    ca_file: Path | None = None
+    """PEM with the CAs to trust; without it those of the system."""
+    certificate_file: Path | None = None
+    """PEM with our own certificate, where the server wants one."""
+    key_file: Path | None = None
+    """PEM with the key of our certificate, where that file does not hold it."""
+
+
+class AmqpSettings(ServerSettings):
+    """How to reach RabbitMQ, and what to make there."""
+
+    verify: bool = True
+    """`false` encrypts without knowing with whom."""
+    group_size: Annotated[int, Field(ge=1, le=99)] | None = None
+    """Nodes that hold each new queue and the log; without it RabbitMQ decides (3, or all there are)."""
+
+
 class CoreSettings(BaseSettings):
     """What every process has. Making one directly takes what it is given; `load_settings` looks around."""
 
@@ -86,6 +112,8 @@ class CoreSettings(BaseSettings):
     """PostgreSQL 15 or newer; without it an embedded one in `data_dir`."""
     amqp_url: SecretStr | None = None
     """RabbitMQ; without it the bus is kept in the database, for one machine."""
+    database: ServerSettings = ServerSettings()
+    amqp: AmqpSettings = AmqpSettings()
     data_dir: Path = Field(default_factory=default_data_dir)
     """Data of the embedded PostgreSQL, secrets that were typed in."""
     database_connections: Annotated[int, Field(ge=2, le=200)] = 8
@@ -98,6 +126,39 @@ class CoreSettings(BaseSettings):
     http: HttpSettings = HttpSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _files: dict[str, Path] = PrivateAttr(default_factory=dict)
+
+    def database_address(self) -> str | None:
+        """The URL of the database with all that is set about reaching it; for `shared.store` alone."""
+        if self.database_url is None:
+            return None
+        url, server = self.database_url.get_secret_value(), self.database
+        return with_query(
+            url,
+            {
+                PASSWORD_FILE: server.password_file or self._files.get("PATCHBAY_DATABASE_URL"),
+                "sslrootcert": server.ca_file,
+                "sslcert": server.certificate_file,
+                "sslkey": server.key_file,
+            },
+        )
+
+    def amqp_address(self) -> str | None:
+        """The URL of RabbitMQ with all that is set about reaching it; for `shared.bus` alone."""
+        if self.amqp_url is None:
+            return None
+        url, server = self.amqp_url.get_secret_value(), self.amqp
+        return with_query(
+            url,
+            {
+                PASSWORD_FILE: server.password_file or self._files.get("PATCHBAY_AMQP_URL"),
+                "cafile": server.ca_file,
+                "certfile": server.certificate_file,
+                "keyfile": server.key_file,
+                "no_verify_ssl": None if server.verify else "1",
+                GROUP_SIZE: None if server.group_size is None else str(server.group_size),
+            },
+        )
 
     @field_validator("database_url")
     @classmethod
@@ -160,6 +221,7 @@ def load_settings(kind: type[Kind], environment: Mapping[str, str] | None = None
         field = str(error).partition('"')[2].partition('"')[0]
         raise SettingsError([f"{PREFIX}{field.upper()}: not valid JSON; write it as {{…}} or […]"]) from None
     settings._origins.update(found.origins)
+    settings._files.update(found.files)
     return settings
 
 

@@ -13,6 +13,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from shared.runtime.errors import ConflictError, PatchbayError, PermanentError, TransientError
+from shared.store.dialing import dial
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
@@ -97,7 +98,7 @@ async def connect(
     """
     async with translate_errors():
         try:
-            connection = await asyncpg.connect(
+            connection = await dial_again(
                 plain(url),
                 timeout=CONNECT_TIMEOUT,
                 command_timeout=command_timeout,
@@ -115,6 +116,22 @@ async def connect(
             ) from None
         await prepare(connection)
         return connection
+
+
+_ADMITTED: set[str] = set()
+"""URLs that let this process in once. Then a refused login is a password that is just being changed."""
+
+
+async def dial_again(url: str, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """As `dial`; who was let in before is not refused for good, but `DatabaseLost` until let in again."""
+    try:
+        connection = await dial(url, **options)
+    except (PermanentError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        if url not in _ADMITTED:
+            raise
+        raise DatabaseLost(f"PostgreSQL no longer takes our login: {error}") from error
+    _ADMITTED.add(url)
+    return connection
 
 
 def server_settings(name: str, limits: Limits | None = None) -> dict[str, str]:

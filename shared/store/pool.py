@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import asyncpg
 import stamina
@@ -17,6 +17,7 @@ from shared.store.connection import (
     DatabaseLost,
     Limits,
     connect,
+    dial_again,
     plain,
     prepare,
     server_settings,
@@ -54,15 +55,17 @@ async def open_pool(
             probe = await connect(url, name=name)
             await probe.close()
     async with translate_errors():
-        return await asyncpg.create_pool(
+        pool: Pool = await asyncpg.create_pool(
             plain(url),
             min_size=1,
             max_size=size,
             init=prepare,
+            connect=cast("Any", dial_again),  # the driver's stubs want all of its parameters by name
             command_timeout=command_timeout,
             timeout=CONNECT_TIMEOUT,
             server_settings=server_settings(name, limits),
         )
+        return pool
 
 
 @asynccontextmanager

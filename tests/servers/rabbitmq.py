@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -52,8 +53,11 @@ class RabbitServer(Protocol):
 class PrivateRabbit:
     """Our own RabbitMQ with its own epmd on free loopback ports. Restarts keep ports and data."""
 
-    def __init__(self, scripts: Path) -> None:
+    def __init__(self, scripts: Path, *, settings: Sequence[str] = (), plugins: Sequence[str] = ()) -> None:
+        """`settings` are further lines of rabbitmq.conf, `plugins` those to enable."""
         self._scripts = scripts
+        self._settings = settings
+        self._plugins = plugins
         self._folder = private_folder("mq")
         self.port = free_port()
         self.node = f"pb{self.port}@localhost"
@@ -71,8 +75,9 @@ class PrivateRabbit:
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
             "log.console = true\nlog.console.level = warning\nlog.file = false\n"
             "vm_memory_high_watermark.relative = 0.6\ndisk_free_limit.absolute = 100MB\n"
+            + "".join(f"{line}\n" for line in self._settings)
         )
-        (folder / "plugins").write_text("[].\n")
+        (folder / "plugins").write_text(f"[{','.join(self._plugins)}].\n")
         cookie = folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)

@@ -57,8 +57,8 @@ def _on_database(work: Callable[[str], Awaitable[Schemas]], *, as_json: bool) ->
 def _database() -> Iterator[str]:
     """The database as it is: a service that starts would bring an embedded one up to date."""
     settings = chosen(load())
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+    if (url := settings.database_address()) is not None:
+        yield url
         return
     with ensure_postgres(settings.data_dir) as server:
         yield server.url
