@@ -27,7 +27,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
 
 
 def _remarks(model: type[BaseModel]) -> dict[str, str]:
-    """The strings that stand behind the fields in the class's source."""
+    """The strings that stand behind the fields in the sources of the class and of those it extends."""
+    remarks: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        if base.__module__.startswith(("services.", "shared.")):
+            remarks |= _remarks_in(base)
+    return remarks
+
+
+def _remarks_in(model: type) -> dict[str, str]:
     body = ast.parse(inspect.getsource(model)).body[0]
     assert isinstance(body, ast.ClassDef)
     remarks = {}
