@@ -153,8 +153,6 @@ APPLIERS: MappingProxyType[type[Event], Applier] = MappingProxyType(
         AddressUnshared: apply_sharing,
         VmNicsFixed: apply_fixes,
         VmNicsUnfixed: apply_fixes,
-        AddressShared: apply_sharing,
-        AddressUnshared: apply_sharing,
     }
 )
 """What writes each decision, by the event that tells of it."""
