@@ -27,6 +27,8 @@ METHOD, HEADER, BODY = 1, 2, 3
 END = b"\xce"
 OVERHEAD = 8
 """Bytes of a frame that are not its payload."""
+ORDINARY = 131_072
+"""The longest frame that brokers take unless they are told otherwise."""
 
 _FRAME = Struct(">BHI")
 _CONTENT = Struct(">HHQH")
@@ -48,10 +50,10 @@ def publishes(
 ) -> bytes:
     """The frames that publish `messages` persistently, one behind the other, on a channel's number.
 
-    `frame_max` is the longest frame agreed on with the broker. Raises ValueError for a routing key or an
-    exchange of more than 255 bytes.
+    `frame_max` is the longest frame agreed on with the broker; 0: any. Raises ValueError for a routing key
+    or an exchange of more than 255 bytes.
     """
-    writer = _Writer(exchange, now, channel, frame_max - OVERHEAD)
+    writer = _Writer(exchange, now, channel, (frame_max or ORDINARY) - OVERHEAD)
     for message in messages:
         writer.add(message)
     return b"".join(writer.parts)

@@ -13,7 +13,7 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from shared.bus.port import Message
-from shared.bus.rabbitmq_frames import OVERHEAD, publishes
+from shared.bus.rabbitmq_frames import ORDINARY, OVERHEAD, publishes
 from shared.bus.rabbitmq_messages import is_mandatory, properties_of
 
 ANY = st.characters(codec="utf-8")
@@ -66,6 +66,13 @@ def test_a_key_that_is_too_long_is_refused_by_name() -> None:
     message = Message(body=b"", routing_key="k" * 256, message_id="m")
     with pytest.raises(ValueError, match=r"kkk.*256 bytes"):
         publishes([message], "patchbay", datetime.now(UTC), channel=1, frame_max=131072)
+
+
+def test_a_broker_may_take_frames_of_any_length() -> None:
+    message = Message(body=b"1" * 300_000, routing_key="k", message_id="m")
+    now = datetime.now(UTC)
+    any_length = publishes([message], "", now, channel=1, frame_max=0)
+    assert any_length == publishes([message], "", now, channel=1, frame_max=ORDINARY)
 
 
 @given(TIMES)
