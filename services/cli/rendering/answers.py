@@ -32,7 +32,12 @@ def render_placed(
         else:
             add(grid, answer.request_id, None, None, None, Text(answer.reason, style="yellow"))
     style = "yellow" if batch.refused else "green"
-    return Group(Text(batch.reason, style=style), Text(), grid)
+    shown = Group(Text(batch.reason, style=style), Text(), grid)
+    if batch.refused:
+        # They were decided on what was known together: it shows what was out of sight, too.
+        return with_sight(shown, sights_in(batch.refused[0]))
+    oldest = max((answer.facts_age_seconds for answer in batch.placed), default=0.0)
+    return Group(shown, Text(), Text(f"decided on facts that were {age(oldest)} old", style="bright_black"))
 
 
 def _name(answer: VmCreatePlaced) -> Text:

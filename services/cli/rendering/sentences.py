@@ -208,7 +208,8 @@ def _(event: placement.VmCreateRefused) -> str:
 
 @sentence.register
 def _(event: placement.VmCreateConfirmed) -> str:
-    return f"{event.vm_name} ({event.vm_moid}), recognised by {event.recognised_by}"
+    late = ", after it had expired" if event.late else ""
+    return f"{event.vm_name} ({event.vm_moid}), recognised by {event.recognised_by}{_whom(event.by)}{late}"
 
 
 @sentence.register
@@ -223,7 +224,7 @@ def _(event: placement.VmCreateBatchAnswered) -> str:
 
 @sentence.register
 def _(event: placement.VmCreateExtended) -> str:
-    return f"{event.request_id}: held until {event.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{event.request_id}: held until {event.expires_at:%Y-%m-%d %H:%M:%S} UTC{_whom(event.by)}"
 
 
 @sentence.register
@@ -241,12 +242,17 @@ def _(event: placement.VmCreateDrifted) -> str:
 
 @sentence.register
 def _(event: placement.VmCreateCancelled) -> str:
-    return event.request_id + (f": {event.note}" if event.note else "")
+    return event.request_id + (f": {event.note}" if event.note else "") + _whom(event.by)
 
 
 @sentence.register
 def _(event: placement.VmCreateExpired) -> str:
-    return event.request_id
+    resting = ", ".join(rest.address for rest in event.resting)
+    return event.request_id + (f": {resting} rest until they are given to others" if resting else "")
+
+
+def _whom(by: str | None) -> str:
+    return f" (by {by})" if by else ""
 
 
 @sentence.register
