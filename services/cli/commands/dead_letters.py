@@ -89,7 +89,10 @@ def list_(
 def show(
     which: Annotated[str, typer.Argument(help="Its id, or how it begins.")], as_json: Json = False
 ) -> None:
-    """Show one: why it died, its history, the fields that differ from the schema, and what it says."""
+    """Show one: why it died, its history, the fields that differ from the schema, and what it says.
+
+    With --json a list: a message can be dead in several queues.
+    """
 
     async def work(platform: Platform) -> list[DeadLetter]:
         await platform.bus.declare(TOPOLOGY)
@@ -98,7 +101,7 @@ def show(
     found = with_platform(work, as_json=as_json)
     now = datetime.now(UTC)
     data = [plain_letter(letter, whole=True) for letter in found]
-    present(data if len(data) > 1 else data[0], lambda: render_letter(found, now), as_json=as_json)
+    present(data, lambda: render_letter(found, now), as_json=as_json)
 
 
 @app.command()

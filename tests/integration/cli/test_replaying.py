@@ -178,7 +178,7 @@ def test_07_g8_dead_letters_from_their_death_to_their_end(here: Shell, tmp_path:
     letters = _until(lambda: here.ask("dead-letters", "list"), lambda letters: len(letters) == 2)
     assert [letter["reason"] for letter in letters] == ["invalid_data", "broken_body"]
     assert "data.ports" in letters[0]["detail"]
-    shown = here.ask("dead-letters", "show", "poison-1")
+    (shown,) = here.ask("dead-letters", "show", "poison-1")
     assert shown["faults"][0]["field"] == "data.ports"
     assert shown["faults"][0]["found"] == "'none'"
     assert "x-patchbay-replay" in shown["headers"]
