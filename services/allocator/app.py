@@ -12,6 +12,7 @@ from services.allocator.handlers import Allocator
 from services.allocator.pruning import forget_sightings, forget_tenures, prune
 from services.allocator.settings import AllocatorSettings, Settings
 from services.allocator.tidying import tidy
+from shared.audit.recording import prune as forget_commands
 from shared.events.topology import ALLOCATOR_COMMANDS, ALLOCATOR_FACTS
 from shared.runtime.consuming import consume
 from shared.runtime.environment import Platform
@@ -67,7 +68,8 @@ async def _prune(pool: Pool, options: AllocatorSettings, stop: asyncio.Event) ->
             vms = await prune(pool, now - folded)
             sightings = await forget_sightings(pool, now - kept)
             tenures = await forget_tenures(pool, now - timedelta(days=options.tenure_days))
-            log.debug("history_pruned", vms=vms, sightings=sightings, tenures=tenures)
+            commands = await forget_commands(pool, now - timedelta(days=options.audit_days))
+            log.debug("history_pruned", vms=vms, sightings=sightings, tenures=tenures, commands=commands)
         except TransientError as error:
             log.warning("history_not_pruned", reason=str(error))
         with contextlib.suppress(TimeoutError):

@@ -31,6 +31,8 @@ class AllocatorSettings(BaseModel):
     """How long sightings that ended are kept as evidence; at least `history_days`."""
     tenure_days: Annotated[float, Field(gt=0, le=36500)] = 1095
     """How long it is kept who had which address, from when to when."""
+    audit_days: Annotated[float, Field(gt=0, le=36500)] = 1095
+    """How long it is kept who asked for what."""
     batch: Annotated[int, Field(ge=1, le=5000)] = 200
     """Facts applied in one transaction."""
     linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5

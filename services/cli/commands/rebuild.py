@@ -10,10 +10,11 @@ import typer
 from rich.text import Text
 
 from services.cli.instance import chosen, ended_well, with_platform
+from services.cli.noting import noted
 from services.cli.outcome import Json, Refused, present
 from services.cli.rebuilding.building import Source
 from services.cli.rebuilding.origins import FromLog, FromSnapshot, Origin
-from services.cli.rebuilding.replacing import replace, restore
+from services.cli.rebuilding.replacing import Replaced, replace, restore
 from services.cli.rebuilding.telling import Teller
 from services.cli.rebuilding.verifying import verify
 from services.cli.rendering.rebuilding import replaced_text, verdict_text
@@ -73,7 +74,7 @@ def rebuild(
 
 
 def _verify(origin: Origin, scratch: str | None, teller: Teller, *, as_json: bool, trial: bool) -> None:
-    verdict = _on_source(lambda source: verify(source, origin, teller), scratch, as_json=as_json)
+    verdict = _on_source(lambda source, _: verify(source, origin, teller), scratch, as_json=as_json)
     present(verdict.as_json(), lambda: verdict_text(verdict), as_json=as_json)
     if not verdict.equal and not trial:
         with ended_well():
@@ -90,22 +91,28 @@ def _replace(
     if not yes:
         what = "the rebuilt one" if kept is None else kept
         typer.confirm(f"Exchange the live state for {what}? Services wait meanwhile.", abort=True, err=True)
-    replaced = _on_source(
-        lambda source: replace(source, origin, teller) if kept is None else restore(source, kept, teller),
-        scratch,
-        as_json=as_json,
-    )
+
+    async def work(source: Source, platform: Platform) -> Replaced:
+        done = await (replace(source, origin, teller) if kept is None else restore(source, kept, teller))
+        kind = "rebuild.replace" if kept is None else "rebuild.restore"
+        await noted(platform.pool, kind, f"state/{done.before}", {"restored": kept}, done.as_json())
+        return done
+
+    replaced = _on_source(work, scratch, as_json=as_json)
     present(replaced.as_json(), lambda: replaced_text(replaced), as_json=as_json)
 
 
 def _drop(name: str, scratch: str | None, *, as_json: bool) -> None:
-    _on_source(lambda source: drop_scratch(source.scratch_url, name), scratch, as_json=as_json)
+    _on_source(lambda source, _: drop_scratch(source.scratch_url, name), scratch, as_json=as_json)
     present({"dropped": name}, lambda: Text(f"{name} is gone"), as_json=as_json)
 
 
-def _on_source(work: Callable[[Source], Awaitable[Answer]], scratch: str | None, *, as_json: bool) -> Answer:
+def _on_source(
+    work: Callable[[Source, Platform], Awaitable[Answer]], scratch: str | None, *, as_json: bool
+) -> Answer:
     async def run(platform: Platform) -> Answer:
         url = platform.database_url
-        return await work(Source(url, platform.bus, chosen(load()).allocator, scratch or url))
+        source = Source(url, platform.bus, chosen(load()).allocator, scratch or url)
+        return await work(source, platform)
 
     return with_platform(run, as_json=as_json)

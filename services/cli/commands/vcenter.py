@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from services.cli.credentials import (
 )
 from services.cli.instance import chosen, ended_well, with_platform
 from services.cli.lookup import find_vcenter
+from services.cli.noting import noted
 from services.cli.outcome import Json, Misused, present, say
 from services.cli.rendering.tables import add as add_row
 from services.cli.rendering.tables import table
@@ -99,10 +101,12 @@ def add(
         reference = given or keep_password(_secrets(), name, typed)
         try:
             new = NewVcenter(name, url, user_ref, reference, tls, tls_detail, scope, _proxy(proxy))
-            return await registry.add(platform.pool, new)
+            added = await registry.add(platform.pool, new)
         except PermanentError:
             forget_password(_secrets(), reference)
             raise
+        await noted(platform.pool, "vcenter.add", f"vcenter/{added.id}", asdict(new))
+        return added
 
     added = with_platform(work, as_json=as_json)
     present(_plain(added), lambda: Text(f"added {added.name} ({added.url})"), as_json=as_json)
@@ -156,6 +160,8 @@ def change(
         if given or ask_password:
             changes["password_ref"] = given or keep_password(_secrets(), name or found.name, typed)
         changed = await registry.change(platform.pool, found.id, **changes)
+        asked = {"vcenter": found.name, **changes}
+        await noted(platform.pool, "vcenter.change", f"vcenter/{found.id}", asked)
         if changed.password_ref != found.password_ref:
             forget_password(_secrets(), found.password_ref)
         elif given or ask_password:
@@ -232,7 +238,9 @@ def remove(which: Which, as_json: Json = False) -> None:
 
     async def work(platform: Platform) -> Vcenter:
         found = await find_vcenter(platform.pool, which)
-        return await registry.remove(platform.pool, found.id)
+        removed = await registry.remove(platform.pool, found.id)
+        await noted(platform.pool, "vcenter.remove", f"vcenter/{found.id}", {"vcenter": found.name})
+        return removed
 
     removed = with_platform(work, as_json=as_json)
     forget_password(_secrets(), removed.password_ref)
