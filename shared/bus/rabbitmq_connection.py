@@ -32,6 +32,7 @@ from shared.bus.obstacles import AWAY, BLOCKED, Obstacles
 from shared.bus.port import BusLost
 from shared.bus.rabbitmq_address import BrokerAddress, untrusted
 from shared.bus.rabbitmq_blocking import listen
+from shared.bus.rabbitmq_versions import check_version
 from shared.bus.redaction import without_secrets
 from shared.runtime.errors import PermanentError
 
@@ -147,6 +148,7 @@ class Link:
                     timeout=CONNECT_TIMEOUT,
                     client_properties={"connection_name": self._name},
                 )
+                await self._check(self._connection)
         except (BusLost, PermanentError) as error:
             if self._obstacles is not None:
                 self._obstacles.arise(AWAY, f"no connection to the broker: {error}")
@@ -157,6 +159,16 @@ class Link:
         self._admitted = True
         if self._obstacles is not None and self._connection is not None:
             self._watch(self._connection, self._obstacles)
+
+    @staticmethod
+    async def _check(connection: AbstractConnection) -> None:
+        if connection.transport is not None:
+            properties = connection.transport.connection.server_properties or {}
+            try:
+                check_version(properties.get("version"))
+            except PermanentError:
+                await connection.close()
+                raise
 
     @staticmethod
     def _watch(connection: AbstractConnection, obstacles: Obstacles) -> None:

@@ -10,11 +10,8 @@ from pamqp.common import FieldTable
 
 from shared.bus.port import TopologyMismatch
 from shared.bus.rabbitmq_connection import Link, broker_errors
+from shared.bus.rabbitmq_versions import UNLIMITED_DELIVERIES
 from shared.events.topology import LOG, Queue, Topology
-
-UNLIMITED_DELIVERIES = 2_000_000_000
-"""For queues without a delivery limit. Left out, 4.x would take 20 and then drop; 4.x reads -1 as "no limit",
-but 3.10 would take it at its word."""
 
 SEGMENT_BYTES = 100_000_000
 """A stream drops whole segments. The default of 500 MB would keep a quiet installation's events for years."""

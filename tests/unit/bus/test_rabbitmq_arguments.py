@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.bus.rabbitmq_topology import SEGMENT_BYTES, UNLIMITED_DELIVERIES, arguments_of
+from shared.bus.rabbitmq_topology import SEGMENT_BYTES, arguments_of
+from shared.bus.rabbitmq_versions import UNLIMITED_DELIVERIES
 from shared.events.topology import DEAD_LETTER_QUEUE, LOG, TOPOLOGY, Queue
 
 
