@@ -8,8 +8,11 @@ import typer
 
 from services.cli.commands import (
     address,
+    address_sharing,
     audit,
+    bulk,
     config,
+    conflict,
     contract,
     db,
     dead_letters,
@@ -63,6 +66,11 @@ app.add_typer(vcenter.app, name="vcenter")
 app.add_typer(wire.app, name="wire")
 app.add_typer(subnet.app, name="subnet")
 app.add_typer(address.app, name="address")
+for sharing in (address_sharing.share, address_sharing.unshare, address_sharing.shared):
+    address.app.command()(sharing)
+app.add_typer(conflict.app, name="conflict")
+app.command("export")(bulk.export)
+app.command("import")(bulk.import_)
 app.add_typer(vm.app, name="vm")
 app.add_typer(nic.app, name="nic")
 app.command("who-had")(who_had.who_had)
