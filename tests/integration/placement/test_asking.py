@@ -10,7 +10,9 @@ import pytest
 from services.placement.settings import PlacementSettings
 from shared.events.base import Event
 from shared.events.commands import CommandReplied, ReservationCancel, ReservationConfirm, ReservationExtend
+from shared.events.inventory import ForeignNetwork, VlanUnknown
 from shared.events.placement import (
+    Backing,
     Disk,
     NicRequest,
     Peer,
@@ -103,6 +105,27 @@ async def test_a_port_group_without_a_free_port_takes_no_more(
     assert refusal.reason == "2 hosts see subnet net-1; 2 have no free port"
     await placement.ask(ReservationCancel(reservation=answer.reservation))
     assert isinstance((await placement.ask(request()))[0], VmCreatePlaced)
+
+
+async def test_an_opaque_network_is_answered_with_its_backing(
+    pool: Pool, inventory: Inventory, placement: Placement
+) -> None:
+    """From NSX's segment as the collector tells it to the device that a provisioner makes."""
+    segment = ForeignNetwork(id="5f2c", type="nsx.LogicalSwitch")
+    opaque = {"kind": "opaque", "key": None, "switch": None, "switch_uuid": None, "vlan": VlanUnknown()}
+    told = await inventory.portgroup(1, [1, 2], moid="network-o1", foreign=segment, **opaque)
+    untold = await inventory.portgroup(2, [1, 2], moid="network-o2", **opaque)
+    await inventory.subnet(1, told)
+    await inventory.subnet(2, untold)
+    [nic] = (await placement.place(request())).nics
+    assert nic.backing == Backing(
+        type="VirtualEthernetCardOpaqueNetworkBackingInfo",
+        opaque_network_id="5f2c",
+        opaque_network_type="nsx.LogicalSwitch",
+    )
+    refused = await placement.refuse(request(NicRequest(subnet="net-2")))
+    assert {ruling.rule for ruling in refused.rulings} == {"backing", "wire"}
+    assert len(await held(pool)) == 1
 
 
 async def test_a_subnet_of_another_vlan_is_not_used_on_the_wire(
