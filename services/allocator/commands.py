@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.allocator import address_commands, binding_commands, rebinding, reshaping_commands, sharing
+from services.allocator import (
+    address_commands,
+    binding_commands,
+    rebinding,
+    reshaping_commands,
+    sharing,
+    wire_mapping,
+)
 from services.allocator.announcing import Announcements
 from services.allocator.dispatching import Commands
 from services.allocator.fixing import fix_nics, unfix_nics
@@ -21,6 +28,7 @@ _HANDLERS: Commands = {
     **binding_commands.COMMANDS,
     **reshaping_commands.COMMANDS,
     **rebinding.COMMANDS,
+    **wire_mapping.COMMANDS,
     **sharing.COMMANDS,
 }
 

@@ -23,6 +23,7 @@ from services.allocator.locking import lock_writes
 from services.allocator.settling import Policy, settle
 from services.allocator.sharing import apply_sharing
 from services.allocator.subnet_commands import MATCHED_BY, affected
+from services.allocator.wire_mapping import apply_mapping
 from shared.events.address_sharing import AddressShared, AddressUnshared
 from shared.events.base import Event
 from shared.events.envelope import Envelope
@@ -35,6 +36,7 @@ from shared.events.subnet import (
     SubnetWireDetached,
 )
 from shared.events.vm_nics import VmNicsFixed, VmNicsUnfixed
+from shared.events.wire_decisions import WireMappingChanged
 from shared.ipam import subnets as ledger
 from shared.ipam.subnets import CHANGEABLE, Subnet
 from shared.ipam.wires import AdditionalRole
@@ -127,7 +129,7 @@ async def _set_wire(
     fact = envelope.data
     known = await _known(conn, fact.subnet)
     await ledger.set_wire(conn, fact.subnet, fact.wire, role, envelope.time, by=fact.by)
-    return await affected(conn, known, envelope)
+    return await affected(conn, known, envelope, [fact.wire])
 
 
 async def _known(conn: Connection, subnet: UUID) -> Subnet:
@@ -148,6 +150,7 @@ APPLIERS: MappingProxyType[type[Event], Applier] = MappingProxyType(
         SubnetDeleted: _deleted,
         SubnetWireAttached: _attached,
         SubnetWireDetached: _detached,
+        WireMappingChanged: apply_mapping,
         **decided_addresses.APPLIERS,
         AddressShared: apply_sharing,
         AddressUnshared: apply_sharing,

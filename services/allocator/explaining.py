@@ -95,6 +95,9 @@ async def why(pool: Pool, vm: str, *, weight: Weight | None = None) -> WhyVm:
             """
             SELECT subnet_id, wire_id, role, since FROM ipam.subnet_wire
             WHERE wire_id = ANY ($1::uuid[])
+            UNION ALL
+            SELECT subnet_id, wire_id, 'mapped', NULL FROM inventory.mapped_wire
+            WHERE wire_id = ANY ($1::uuid[])
             """,
             [p["wire_id"] for p in ports],
         )
@@ -166,6 +169,9 @@ def _recorded(nic: NicRow, how: dict[tuple[UUID, UUID], Record]) -> WhyAddress:
     where = (
         f"wire '{nic.wire_name}' is the wire that subnet '{nic.subnet_name}' was created on"
         if role is None
+        else f"wire '{nic.wire_name}' is on the same switch and VLAN as the wire that subnet "
+        f"'{nic.subnet_name}' was created on"
+        if role["role"] == "mapped"
         else f"wire '{nic.wire_name}' is attached to subnet '{nic.subnet_name}' "
         f"({role['role']} since {role['since']:%Y-%m-%d %H:%M:%S})"
     )

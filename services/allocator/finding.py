@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -21,9 +22,10 @@ _WIRES = """
 """
 
 
-async def find_wire(conn: Connection, named: str) -> Record:
+async def find_wire(conn: Connection, named: str, *, vlan: int | None = None) -> Record:
     """The wire with that id, managed object id or name, as its row: `id`, `name`, `moid`, `retired` …
 
+    In a vCenter where a wire is a switch, also the first port group of the switch of that name with `vlan`.
     Raises `PermanentError` wire_unknown, wire_ambiguous (with the candidates), wire_is_uplink.
     """
     rows = await conn.fetch(
@@ -47,6 +49,8 @@ async def find_wire(conn: Connection, named: str) -> Record:
             code="wire_ambiguous",
             hint="name one by its id",
         )
+    if not candidates and (on_switch := await _on_switch(conn, named, vlan)) is not None:
+        return on_switch
     if not candidates:
         names = await conn.fetch("SELECT DISTINCT name FROM inventory.wire WHERE NOT uplink AND NOT retired")
         raise PermanentError(
@@ -85,11 +89,74 @@ async def find_retired_wire(conn: Connection, named: str) -> Record:
             hint="move its subnets one by one with: patchbay subnet move",
         )
     names = await conn.fetch("SELECT DISTINCT name FROM inventory.wire WHERE NOT uplink AND retired")
+    meant = near_miss(named, [r[0] for r in names if r[0]])
     raise PermanentError(
-        f"there is no wire {named!r} whose port group is gone{near_miss(named, [r[0] for r in names if r[0]])}",
+        f"there is no wire {named!r} whose port group is gone{meant}",
         code="wire_unknown",
         hint="list them with: patchbay wire list --retired",
     )
+
+
+async def refuse_other_vlan(conn: Connection, wire: Record, vlan: int | None) -> None:
+    """Raise `PermanentError` vlan_not_on_wire where it is known that `wire` does not carry `vlan`."""
+    row = await conn.fetchrow(
+        "SELECT inventory.off_vlan(state, $2) AS off, inventory.vlans_of(state)::text AS vlans "
+        "FROM inventory.wire WHERE id = $1",
+        wire["id"],
+        vlan,
+    )
+    if row is not None and row["off"]:
+        carried = _spelled(row["vlans"])
+        raise PermanentError(
+            f"wire {wire['name']!r} ({wire['moid']}) does not carry VLAN {vlan}: it carries {carried}",
+            code="vlan_not_on_wire",
+            hint="name a wire that does, or leave the VLAN out",
+        )
+
+
+async def _on_switch(conn: Connection, switch: str, vlan: int | None) -> Record | None:
+    rows = await conn.fetch(
+        f"""
+        {_WIRES} JOIN inventory.wire_mapping m ON m.vcenter_id = w.vcenter_id AND m.mapping = 'switch'
+        WHERE w.state ->> 'switch_name' = $1 AND NOT w.uplink AND NOT w.retired
+        ORDER BY c.name, w.moid
+        """,
+        switch,
+    )
+    if not rows:
+        return None
+    if len({row["vcenter_id"] for row in rows}) > 1:
+        raise PermanentError(
+            f"several vCenters have a switch {switch!r}", code="wire_ambiguous", hint="name a wire by its id"
+        )
+    asked = 0 if vlan is None else vlan
+    carried = await conn.fetch(
+        """
+        SELECT id, inventory.vlans_of(state) = int4multirange(int4range($2, $2, '[]')) AS fits,
+               inventory.vlans_of(state)::text AS vlans
+        FROM inventory.wire WHERE id = ANY ($1::uuid[])
+        """,
+        [row["id"] for row in rows],
+        asked,
+    )
+    fits = {row["id"] for row in carried if row["fits"]}
+    found = [row for row in rows if row["id"] in fits]
+    if not found:
+        raise PermanentError(
+            f"switch {switch!r} has no port group with {f'VLAN {vlan}' if vlan else 'no VLAN'}; it has "
+            + ", ".join(sorted({_spelled(row["vlans"]) for row in carried})),
+            code="vlan_not_on_wire",
+        )
+    return found[0]
+
+
+def _spelled(vlans: str) -> str:
+    """A multirange of the server, such as "{[10,20),[30,31)}", as people write it."""
+    parts = []
+    for part in re.findall(r"\[(\d+),(\d+)\)", vlans):
+        first, last = int(part[0]), int(part[1]) - 1
+        parts.append(f"VLAN {first}" if first == last else f"VLANs {first}-{last}")
+    return ", ".join(parts).replace("VLAN 0", "no VLAN") or "VLANs that are not known"
 
 
 async def find_subnet(conn: Connection, named: str, scope: str = DEFAULT_SCOPE_NAME) -> Subnet:

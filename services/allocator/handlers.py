@@ -174,19 +174,33 @@ async def _on_known_wires(conn: Connection, changes: WireChanges) -> Dirty:
     """Addresses that waited for their port group's fact."""
     if not changes.known:
         return Dirty()
+    known = [
+        row["id"]
+        for row in await conn.fetch(
+            """
+            SELECT id FROM inventory.wire WHERE id = ANY ($1::uuid[])
+            UNION
+            -- Where a wire is a switch, what is used from one port group depends on the others.
+            SELECT w.id FROM inventory.wire w JOIN inventory.wire_mapping m USING (vcenter_id)
+            JOIN inventory.wire k USING (vcenter_id)
+            WHERE k.id = ANY ($1::uuid[]) AND m.mapping = 'switch'
+            """,
+            list(changes.known),
+        )
+    ]
     rows = await conn.fetch(
         """
         SELECT DISTINCT host(s.address) FROM inventory.sighting s JOIN inventory.port p ON p.id = s.port_id
         WHERE s.live AND p.wire_id = ANY ($1::uuid[])
         """,
-        list(changes.known),
+        known,
     )
     seen = await conn.fetch(
         """
         SELECT vcenter_id, wire_id, host(address), first_seen FROM inventory.sighting
         WHERE wire_id = ANY ($1::uuid[])
         """,
-        list(changes.known),
+        known,
     )
     glimpses = {Glimpse(vcenter, wire, address, first, anew=True) for vcenter, wire, address, first in seen}
     return Dirty(addresses={row[0] for row in rows} | {g.address for g in glimpses}, glimpses=glimpses)

@@ -35,7 +35,10 @@ D = TypeVar("D", bound=Fact)
 
 @dataclass(slots=True)
 class WireChanges:
-    """What port group facts did to wires. `known`: wires that ports may refer to since now."""
+    """What port group facts did to wires.
+
+    `known`: wires that ports may refer to since now, or that are on another switch or VLAN than before.
+    """
 
     created: list[WireFacts] = field(default_factory=list)
     renamed: list[tuple[WireFacts, str]] = field(default_factory=list)
@@ -133,7 +136,7 @@ def _note(
         if was_live and old is not None:
             changes.retired.append(wire_facts(old))
         return
-    if not was_wire:
+    if not was_wire or (old is not None and _layer_two(old) != _layer_two(new)):
         changes.known.add(wire_id(new.vcenter, new.moid))
     if after.removed:
         if was_live:
@@ -142,6 +145,10 @@ def _note(
         changes.created.append(wire_facts(new))
     elif old is not None and old.name != new.name:
         changes.renamed.append((wire_facts(new), old.name))
+
+
+def _layer_two(fact: PortgroupChanged) -> tuple[object, ...]:
+    return fact.vlan, fact.switch, fact.switch_uuid, fact.switch_name, fact.datacenter
 
 
 async def _standings(

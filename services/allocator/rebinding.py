@@ -128,9 +128,11 @@ async def _move(
 
 async def _additional(conn: Connection, subnet: UUID) -> tuple[AdditionalWire, ...]:
     rows = await conn.fetch(
-        "SELECT wire_id, role, since FROM ipam.subnet_wire WHERE subnet_id = $1 ORDER BY wire_id", subnet
+        "SELECT wire_id, role, since, by FROM ipam.subnet_wire WHERE subnet_id = $1 ORDER BY wire_id", subnet
     )
-    return tuple(AdditionalWire(wire=r["wire_id"], role=r["role"], since=r["since"]) for r in rows)
+    return tuple(
+        AdditionalWire(wire=r["wire_id"], role=r["role"], since=r["since"], by=r["by"]) for r in rows
+    )
 
 
 def _facts(row: Record) -> Any:

@@ -54,6 +54,7 @@ async def settle(
     for start in range(0, max(len(ordered), 1), CHUNK):
         chunk = set(ordered[start : start + CHUNK])
         docket = await read(conn, chunk, ports if start == 0 else set(), scopes, default)
+        docket.former = dirty.former
         docket.case.prefer_living = policy.prefer_living
         await _settle(conn, docket, occasion, out, policy)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Glimpse, Occasion
-from services.allocator.finding import find_subnet, find_wire
+from services.allocator.finding import find_subnet, find_wire, refuse_other_vlan
 from services.allocator.in_use import holders_named
 from services.allocator.scopes import scopes_of
 from services.allocator.settling import Policy, settle
@@ -31,11 +32,12 @@ async def create(
     conn: Connection, envelope: Envelope[Any], command: SubnetCreate, out: Announcements, policy: Policy
 ) -> dict[str, Any]:
     """Make the subnet, match what was parked for it, and attach further wires it is seen on."""
-    wire = await find_wire(conn, command.wire)
+    wire = await find_wire(conn, command.wire, vlan=command.vlan)
     if wire["retired"]:
         raise PermanentError(
             f"wire {wire['name']!r} ({wire['moid']}) is gone from its vCenter", code="wire_retired"
         )
+    await refuse_other_vlan(conn, wire, command.vlan)
     scope = scope_id(command.scope)
     identity = subnet_id(scope, command.name, command.prefix)
     draft = SubnetFacts(
@@ -121,19 +123,22 @@ async def _look_again(
     await settle(conn, await affected(conn, subnet, envelope), Occasion([envelope]), out, policy)
 
 
-async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any]) -> Dirty:
+async def affected(
+    conn: Connection, subnet: Subnet, envelope: Envelope[Any], wires: Iterable[UUID] = ()
+) -> Dirty:
     """Exactly what `subnet` may change: sightings within its prefix on its wires or in its scope.
 
-    With those that ended so lately that the address has to cool down still.
+    With those that ended so lately that the address has to cool down still. And what is parked on its wires,
+    or on `wires`, since no subnet there contains it: which ones are there is part of that verdict.
     """
+    on = list(await _wires_of(conn, subnet) | set(wires))
     rows = await conn.fetch(
         """
         SELECT DISTINCT host(s.address) AS address, s.vcenter_id, s.wire_id, s.first_seen,
                s.live OR s.ended_at > $3::timestamptz - make_interval(secs => $4) AS counts,
-               s.wire_id = $5 OR EXISTS (
-                   SELECT FROM ipam.subnet_wire w WHERE w.subnet_id = $6 AND w.wire_id = s.wire_id
-               ) OR EXISTS (
-                   SELECT FROM inventory.port p WHERE p.id = s.port_id AND s.live AND p.wire_id = $5
+               s.wire_id = ANY ($5::uuid[]) OR EXISTS (
+                   SELECT FROM inventory.port p
+                   WHERE p.id = s.port_id AND s.live AND p.wire_id = ANY ($5::uuid[])
                ) AS on_its_wire
         FROM inventory.sighting s
         WHERE s.address BETWEEN $1::inet AND $2::inet
@@ -142,11 +147,10 @@ async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any]) ->
         subnet.prefix.broadcast_address,
         envelope.time,
         float(subnet.cooldown_seconds),
-        subnet.default_wire,
-        subnet.id,
+        on,
     )
     scopes, default = await scopes_of(conn), scope_id(DEFAULT_SCOPE_NAME)
-    dirty = Dirty()
+    dirty = Dirty(addresses=await _outside(conn, subnet, on))
     for row in rows:
         in_scope = scopes.get(row["vcenter_id"], default) == subnet.scope_id
         if row["counts"] and (in_scope or row["on_its_wire"]):
@@ -156,6 +160,31 @@ async def affected(conn: Connection, subnet: Subnet, envelope: Envelope[Any]) ->
                 Glimpse(row["vcenter_id"], row["wire_id"], row["address"], row["first_seen"], anew=True)
             )
     return dirty
+
+
+async def _wires_of(conn: Connection, subnet: Subnet) -> set[UUID]:
+    rows = await conn.fetch(
+        """
+        SELECT wire_id FROM ipam.subnet_wire WHERE subnet_id = $1
+        UNION SELECT wire_id FROM inventory.mapped_wire WHERE subnet_id = $1
+        """,
+        subnet.id,
+    )
+    return {subnet.default_wire} | {row["wire_id"] for row in rows}
+
+
+async def _outside(conn: Connection, subnet: Subnet, wires: list[UUID]) -> set[str]:
+    """Addresses of the subnet's family that are parked on `wires` as no subnet there contains them."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT host(address) FROM inventory.unmatched
+        WHERE wire_id = ANY ($1::uuid[]) AND verdict IN ('no_subnet_on_wire', 'outside_prefix')
+          AND family(address) = $2
+        """,
+        wires,
+        subnet.prefix.version,
+    )
+    return {row[0] for row in rows}
 
 
 def _same(existing: Subnet, draft: SubnetFacts) -> bool:

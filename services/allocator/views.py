@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from asyncpg import Record
@@ -29,18 +29,40 @@ async def read_on_wires(conn: Connection, wires: Iterable[UUID]) -> dict[UUID, l
     """The subnets of each wire with the wire's role for them."""
     rows = await conn.fetch(
         f"""
-        SELECT s.default_wire AS wire, 'default' AS role, {SUBNET} FROM ipam.subnet s
-        WHERE s.default_wire = ANY ($1::uuid[])
-        UNION ALL
-        SELECT w.wire_id, w.role, {SUBNET} FROM ipam.subnet_wire w JOIN ipam.subnet s ON s.id = w.subnet_id
-        WHERE w.wire_id = ANY ($1::uuid[])
+        SELECT r.wire, r.role, inventory.off_vlan(w.state, s.vlan) AS off_vlan, {SUBNET}
+        FROM (
+            SELECT default_wire AS wire, 'default' AS role, id AS subnet FROM ipam.subnet
+            WHERE default_wire = ANY ($1::uuid[])
+            UNION ALL
+            SELECT wire_id, role, subnet_id FROM ipam.subnet_wire WHERE wire_id = ANY ($1::uuid[])
+            UNION ALL
+            SELECT wire_id, 'mapped', subnet_id FROM inventory.mapped_wire WHERE wire_id = ANY ($1::uuid[])
+        ) r
+        JOIN ipam.subnet s ON s.id = r.subnet
+        LEFT JOIN inventory.wire w ON w.id = r.wire
         """,  # noqa: S608  our own columns
         list(wires),
     )
     found: dict[UUID, list[tuple[SubnetView, Role]]] = {}
     for row in rows:
-        found.setdefault(row["wire"], []).append((_subnet(row), row["role"]))
+        view = replace(_subnet(row), off_vlan=row["off_vlan"])
+        found.setdefault(row["wire"], []).append((view, row["role"]))
     return found
+
+
+async def read_off_vlan(conn: Connection, pairs: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Those of `pairs` (subnet, wire) of which it is known that the wire does not carry the subnet's VLAN."""
+    asked = list(pairs)
+    rows = await conn.fetch(
+        """
+        SELECT k.subnet, k.wire FROM unnest($1::uuid[], $2::uuid[]) AS k (subnet, wire)
+        JOIN ipam.subnet s ON s.id = k.subnet JOIN inventory.wire w ON w.id = k.wire
+        WHERE inventory.off_vlan(w.state, s.vlan)
+        """,
+        [subnet for subnet, _ in asked],
+        [wire for _, wire in asked],
+    )
+    return {(row["subnet"], row["wire"]) for row in rows}
 
 
 async def read_detected(conn: Connection, vcenters: Iterable[UUID]) -> dict[tuple[UUID, UUID], SubnetView]:

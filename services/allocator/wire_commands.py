@@ -64,7 +64,7 @@ async def set_wires(
         event = await _event(conn, view, wires[row["id"]], change, envelope, weight=policy.weight)
         if event is not None:
             out.add(event, subnet.id, row["id"], cause=envelope)
-    dirty = await affected(conn, subnet, envelope)
+    dirty = await affected(conn, subnet, envelope, [wire for wire, _ in changes])
     await settle(conn, dirty, Occasion([envelope]), out, policy)
     rows = await conn.fetch("SELECT wire_id, role FROM ipam.subnet_wire WHERE subnet_id = $1", subnet.id)
     roles = {row["wire_id"]: row["role"] for row in rows}

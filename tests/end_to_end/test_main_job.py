@@ -84,7 +84,7 @@ async def _a_late_subnet_finds_who_waited(site: Site, client: Client, machine: M
     waiting = await client.ears.wait_for(
         "address.unmatched", lambda e: e["data"]["sighting"]["address"] == "172.31.0.20"
     )
-    assert waiting["data"]["verdict"] == "no_subnet_on_wire"
+    assert waiting["data"]["verdict"] == "outside_prefix"
     subnet = await _create_subnet(client, "late", "172.31.0.0/24", machine.network)
     event = await client.ears.wait_for("nic.created", lambda e: nic_addresses(e) == {"172.31.0.20"})
     assert event["data"]["nic"]["vm_moid"] == machine.moid

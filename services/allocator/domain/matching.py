@@ -3,12 +3,15 @@
 The port's own wire decides, never the host and never a name: subnets created on the wire first, then those
 whose additional wire it is; in each of the two the longest prefix wins. Membership is by prefix, not by what
 may be allocated: an address outside the ranges was given by somebody else, but lies in the subnet, too.
+
+A wire may carry several VLANs (a trunk), and a guest on it have addresses in the subnet of each. Where it is
+known which ones a wire carries, a subnet of another VLAN is not detected on it, and yields to one that fits.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -17,12 +20,16 @@ from services.allocator.domain.reports import UNPLACED, link_local
 from shared.events.address import Verdict
 from shared.model.addresses import IPAddress, IPNetwork
 
-Role = Literal["default", "detected", "pinned", "denied"]
+Role = Literal["default", "mapped", "detected", "pinned", "denied"]
+"""`mapped`: on the same switch and VLAN as the default wire, in a vCenter where those make a network."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubnetView:
-    """What matching needs of a subnet."""
+    """What matching needs of a subnet.
+
+    `off_vlan`, of a subnet on a wire: its VLAN is known to be none of those that the wire carries.
+    """
 
     id: UUID
     scope: UUID
@@ -30,6 +37,7 @@ class SubnetView:
     prefix: IPNetwork
     gateway: IPAddress | None
     default_wire: UUID
+    off_vlan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +68,33 @@ def match(
         return Match(verdict="wire_unknown", subnets=() if containing is None else (containing,))
     ip = ipaddress.ip_address(address)
     inside = [(subnet, role) for subnet, role in on_wire if ip in subnet.prefix]
-    for roles in (("default",), ("detected", "pinned")):
-        found = [subnet for subnet, role in inside if role in roles]
+    for roles in (("default", "mapped"), ("detected", "pinned")):
+        found = [s for s, role in inside if role in roles and not (s.off_vlan and role == "detected")]
         if found:
             return _longest(found)
-    if inside:
-        return Match(verdict="denied", subnets=_in_order(subnet for subnet, _ in inside))
+    denied = [subnet for subnet, role in inside if role == "denied"]
+    if denied:
+        return Match(verdict="denied", subnets=_in_order(denied))
     if containing is not None:
         return Match(verdict="subnet_on_other_wire", subnets=(containing,))
+    beside = [s for s, role in on_wire if role not in _BY_EVIDENCE and s.prefix.version == ip.version]
+    if beside:
+        return Match(verdict="outside_prefix", subnets=_in_order(beside))
     return Match(verdict="no_subnet_on_wire")
+
+
+_BY_EVIDENCE = ("detected", "denied")
+"""Roles by which a subnet is not put on a wire by anybody."""
 
 
 def _longest(found: list[SubnetView]) -> Match:
     longest = max(subnet.prefix.prefixlen for subnet in found)
     best = [subnet for subnet in found if subnet.prefix.prefixlen == longest]
+    best = [subnet for subnet in best if not subnet.off_vlan] or best
     if len(best) > 1:
         return Match(verdict="ambiguous", subnets=_in_order(best))
     return Match(subnet=best[0])
 
 
-def _in_order(subnets: object) -> tuple[SubnetView, ...]:
-    return tuple(sorted(subnets, key=lambda s: (s.name, s.id)))  # type: ignore[call-overload]
+def _in_order(subnets: Iterable[SubnetView]) -> tuple[SubnetView, ...]:
+    return tuple(sorted(subnets, key=lambda s: (s.name, s.id)))

@@ -50,6 +50,14 @@ def _no_subnet(g: Ground) -> str:
     )
 
 
+def _outside(g: Ground) -> str:
+    there = ", ".join(f"'{s.name}' ({s.prefix})" for s in g.subnets)
+    return (
+        f"{_seen_on(g)}, where it is outside of {there}; correct the guest, give a subnet a wider prefix, "
+        f"or run: patchbay subnet create <name> <prefix> --wire '{g.wire}'"
+    )
+
+
 def _other_wire(g: Ground) -> str:
     subnet = g.subnets[0]
     return (
@@ -130,6 +138,7 @@ def _seen_on(g: Ground) -> str:
 
 _SENTENCES = {
     "no_subnet_on_wire": _no_subnet,
+    "outside_prefix": _outside,
     "subnet_on_other_wire": _other_wire,
     "ambiguous": _ambiguous,
     "denied": _denied,

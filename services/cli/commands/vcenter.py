@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from services.cli.asking import operator, order
+from services.cli.commands import vcenter_mapping
 from services.cli.credentials import (
     environment_reference,
     file_reference,
@@ -43,6 +44,7 @@ from shared.runtime.environment import Platform
 from shared.runtime.errors import PermanentError
 
 app = typer.Typer(no_args_is_help=True, help="The vCenters to watch.")
+app.command()(vcenter_mapping.mapping)
 
 Which = Annotated[str, typer.Argument(help="Name, id or instance UUID of the vCenter.")]
 _STYLES = {"watching": "green", "lost": "bold red", "held": "yellow", "paused": "bright_black"}

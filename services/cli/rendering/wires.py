@@ -80,6 +80,20 @@ def render_rebound(result: Mapping[str, Any], old: str, new: str) -> RenderableT
     return Group(Text(f"{new} instead of {old}"), grid, *_consequences(result))
 
 
+def render_mapping(result: Mapping[str, Any], vcenter: str) -> RenderableType:
+    """What counts as one network in a vCenter, and the wires that were pinned so that records stay."""
+    if result["before"] == result["mapping"]:
+        return Text(f"{vcenter}: a {result['mapping']} is a network already; nothing to change")
+    would = "would be" if result.get("dry_run") else "is"
+    head = Text(f"{vcenter}: a {result['mapping']} {would} a network, was a {result['before']}")
+    if not result["pinned"]:
+        return Group(head, *_consequences(result))
+    grid = table("subnet", f"{'would be ' if result.get('dry_run') else ''}pinned to wire")
+    for one in result["pinned"]:
+        add(grid, Text(one["subnet_name"], style="bold"), one["wire_name"])
+    return Group(head, Text(), grid, *_consequences(result))
+
+
 def render_offers(rows: Sequence[WireRow]) -> list[RenderableType]:
     """What to do about wires that could stand in for others."""
     told: list[RenderableType] = []

@@ -69,7 +69,7 @@ async def test_one_bad_address_and_nothing_is_fixed(pool: Pool) -> None:
     before = await stage.dump()
     answer = await stage.command(fix("10.0.0.5", "10.99.0.5"))
     assert answer.complaint is not None
-    assert answer.complaint.code == "no_subnet_on_wire"
+    assert answer.complaint.code == "outside_prefix"
     assert "'Network adapter 2', which is on wire 'app'" in answer.complaint.message
     assert await stage.dump() == before
 

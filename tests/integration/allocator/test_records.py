@@ -33,9 +33,10 @@ async def test_a_subnet_created_later_picks_up_what_was_parked_for_it(pool: Pool
     assert {t.data.verdict for t in unmatched} == {"no_subnet_on_wire"}
     assert "patchbay subnet create" in unmatched[0].data.explanation
     await stage.subnet("prod", "10.0.0.0/24", "pg-1")
-    assert await stage.types() == ["subnet.created", "nic.created", "address.matched"]
+    told = ["subnet.created", "nic.created", "address.unmatched", "address.matched"]
+    assert await stage.types() == told
     assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
-    assert await stage.unmatched() == {"192.168.1.1": "no_subnet_on_wire"}
+    assert await stage.unmatched() == {"192.168.1.1": "outside_prefix"}
 
 
 @pytest.mark.parametrize("silence", ["tools_silent", "powered_off", "nothing_said"])

@@ -21,13 +21,12 @@ def subnet(draw: st.DrawFn) -> SubnetView:
     first = draw(st.integers(0, 255)) & (0xFF << (32 - length)) & 0xFF
     text = draw(st.sampled_from([f"10.0.0.{first}/{length}", "2001:db8::/64"]))
     number = draw(st.integers(0, 1000))
-    return SubnetView(
-        UUID(int=number), UUID(int=7), f"s{number}", ipaddress.ip_network(text), None, UUID(int=9)
-    )
+    prefix, off_vlan = ipaddress.ip_network(text), draw(st.booleans())
+    return SubnetView(UUID(int=number), UUID(int=7), f"s{number}", prefix, None, UUID(int=9), off_vlan)
 
 
 WITH_ROLES = st.lists(
-    st.tuples(subnet(), st.sampled_from(["default", "detected", "pinned", "denied"])),
+    st.tuples(subnet(), st.sampled_from(["default", "mapped", "detected", "pinned", "denied"])),
     max_size=6,
     unique_by=lambda pair: pair[0].id,
 )
@@ -43,8 +42,15 @@ def test_matching_agrees_with_counting_by_hand(
 ) -> None:
     found = match(address, device_key, wire_known, on_wire, containing)
     hits = [(s, r) for s, r in on_wire if any(str(ip) == address for ip in _ips(s, address))]
-    own = [s for s, r in hits if r == "default"] or [s for s, r in hits if r in ("detected", "pinned")]
+    own = [s for s, r in hits if r in ("default", "mapped")] or [
+        s for s, r in hits if r == "pinned" or (r == "detected" and not s.off_vlan)
+    ]
     longest = [s for s in own if all(s.prefix.prefixlen >= t.prefix.prefixlen for t in own)]
+    if len(longest) > 1 and not all(s.off_vlan for s in longest):
+        longest = [s for s in longest if not s.off_vlan]
+    denied = [s for s, r in hits if r == "denied"]
+    family = ipaddress.ip_address(address).version
+    beside = {s for s, r in on_wire if r in ("default", "mapped", "pinned") and s.prefix.version == family}
     assert (found.subnet is None) != (found.verdict is None)
     if device_key == UNPLACED:
         assert found.verdict == "weaker_source"
@@ -56,10 +62,12 @@ def test_matching_agrees_with_counting_by_hand(
         assert found == Match(subnet=longest[0])
     elif longest:
         assert (found.verdict, set(found.subnets)) == ("ambiguous", set(longest))
-    elif hits:
-        assert found.verdict == "denied"
+    elif denied:
+        assert (found.verdict, set(found.subnets)) == ("denied", set(denied))
     elif containing is not None:
         assert found == Match(verdict="subnet_on_other_wire", subnets=(containing,))
+    elif beside:
+        assert (found.verdict, set(found.subnets)) == ("outside_prefix", beside)
     else:
         assert found.verdict == "no_subnet_on_wire"
 

@@ -96,6 +96,12 @@ CREATE FUNCTION inventory.vlans_of(state jsonb) RETURNS int4multirange LANGUAGE 
         ELSE int4multirange(int4range((state -> 'vlan' ->> 'id')::int, (state -> 'vlan' ->> 'id')::int, '[]'))
     END
 $$;
+-- Whether a wire is known to carry no frames of that VLAN.
+CREATE FUNCTION inventory.off_vlan(state jsonb, vlan integer) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT vlan IS NOT NULL AND coalesce(state -> 'vlan' ->> 'kind' IN ('id', 'trunk'), false)
+       AND NOT vlan <@ inventory.vlans_of(state)
+$$;
 CREATE INDEX wire_by_switch ON inventory.wire (vcenter_id, inventory.switch_of(state)) WHERE NOT uplink;
 
 -- Every name that a fact told of a port group. Repeats are forgotten once no late fact can come between them.

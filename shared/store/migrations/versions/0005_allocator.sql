@@ -87,6 +87,30 @@ CREATE TABLE inventory.tenure (
 CREATE INDEX tenure_by_address ON inventory.tenure (address, opened_at);
 CREATE INDEX tenure_by_end ON inventory.tenure (ended_at);
 
+-- What an operator decided to be one network in a vCenter, by default a port group. Where it is a switch, a
+-- subnet is used from all port groups of its default wire's switch that carry its VLAN.
+CREATE TABLE inventory.wire_mapping (
+    vcenter_id uuid PRIMARY KEY,
+    mapping text NOT NULL CHECK (mapping IN ('portgroup', 'switch')),
+    since timestamptz NOT NULL,
+    by text NOT NULL
+);
+
+-- What such subnets are used from besides their default wire. What somebody said of a pair holds instead.
+CREATE VIEW inventory.mapped_wire AS
+SELECT s.id AS subnet_id, w.id AS wire_id
+FROM inventory.wire w
+JOIN inventory.wire_mapping m ON m.vcenter_id = w.vcenter_id AND m.mapping = 'switch'
+JOIN inventory.wire d ON d.vcenter_id = w.vcenter_id AND d.id <> w.id AND NOT d.uplink
+    AND inventory.switch_of(d.state) = inventory.switch_of(w.state)
+JOIN ipam.subnet s ON s.default_wire = d.id
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN s.vlan IS NULL THEN inventory.vlans_of(d.state)
+                ELSE int4multirange(int4range(s.vlan, s.vlan, '[]')) END AS vlans
+) on_vlan
+WHERE NOT w.uplink AND NOT isempty(on_vlan.vlans) AND on_vlan.vlans <@ inventory.vlans_of(w.state)
+  AND NOT EXISTS (SELECT FROM ipam.subnet_wire x WHERE x.subnet_id = s.id AND x.wire_id = w.id);
+
 -- NIC records: what the platform vouches for.
 CREATE TABLE inventory.nic (
     id uuid PRIMARY KEY,
