@@ -47,7 +47,11 @@ class Allocator:
 
     def __init__(self, pool: Pool, settings: AllocatorSettings) -> None:
         self._pool = pool
-        self.policy = Policy(settings.weight(), settings.conflict_winner == "living")
+        self.policy = Policy(
+            settings.weight(),
+            settings.conflict_winner == "living",
+            timedelta(seconds=settings.release_grace_seconds),
+        )
 
     async def facts(self, received: Sequence[Received]) -> None:
         """Apply a batch of facts, all or none."""
@@ -87,7 +91,7 @@ class Allocator:
         _tell_wires(out, wires, occasion)
         await tell_offers(conn, out, wires, occasion)
         vms: list[Envelope[Any]] = _only(envelopes, inv.VmChanged, inv.VmRemoved, GuestAddressesChanged)
-        dirty = await apply_vms(conn, vms, occasion)
+        dirty = await apply_vms(conn, vms, occasion, self.policy.grace)
         dirty.vcenters |= passed
         dirty.add(moved)
         dirty.add(await _on_known_wires(conn, wires))

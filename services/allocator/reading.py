@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from asyncpg import Record
 
 from services.allocator.batch import Dirty
 from services.allocator.domain.history import UNKNOWN_WIRE
-from services.allocator.domain.identity import Place, home_of, void_before
+from services.allocator.domain.identity import NO_GRACE, Place, home_of, void_before
 from services.allocator.domain.matching import Role, SubnetView, match
 from services.allocator.domain.records import Bound, NicRecord, PortView
 from services.allocator.domain.reports import UNPLACED
@@ -98,23 +98,32 @@ async def expand(conn: Connection, dirty: Dirty) -> tuple[set[str], set[UUID]]:
     return addresses, ports
 
 
-async def read(
+async def read(  # noqa: PLR0917  what a case is made of
     conn: Connection,
     addresses: set[str],
     dirty_ports: set[UUID],
     scope_of: Mapping[UUID, UUID],
     default: UUID,
+    grace: timedelta = NO_GRACE,
 ) -> Docket:
-    """Read what bears on `addresses`. `scope_of` names the scopes of vCenters that are not in `default`."""
+    """Read what bears on `addresses`. `scope_of` names the scopes of vCenters that are not in `default`.
+
+    `grace` is how long a removed VM is waited for.
+    """
     asked = list(addresses)
     sightings = await conn.fetch(
         """
         SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.port_id,
-               s.since, s.ended_at, s.live
+               s.since, s.live,
+               -- What went with its VM is released when the VM's grace is over.
+               s.ended_at + CASE WHEN s.removed AND s.ended_at = v.gone_at THEN $2::interval
+                            ELSE interval '0' END AS ended_at
         FROM inventory.sighting s
+        LEFT JOIN inventory.vm v ON v.vcenter_id = s.vcenter_id AND v.moid = s.moid
         WHERE s.address = ANY ($1::text[]::inet[]) AND s.vm_id IS NOT NULL
         """,
         asked,
+        grace,
     )
     unmatched = await conn.fetch(
         "SELECT *, host(address) AS text FROM inventory.unmatched WHERE address = ANY ($1::text[]::inet[])",
@@ -156,8 +165,8 @@ async def read(
     case = Case(
         addresses=addresses,
         seen=seen,
-        stated=_stated(statements, addresses, stated_in, ports, places),
-        fixed=_fixed(statements, ports, places),
+        stated=_stated(statements, addresses, stated_in, ports, places, grace),
+        fixed=_fixed(statements, ports, places, grace),
         known_wires={w.id for w in names.values() if w.usable},
         on_wire=on_wire,
         containing=containing,
@@ -272,10 +281,10 @@ async def _read_places(
     """Where VMs are or were, and the rows of where those live that do."""
     rows = await conn.fetch(
         """
-        SELECT vm_id, vcenter_id, moid, removed, shadow, appeared_at, gone_at, observed_at,
-               coalesce(name, moid) AS name
-        FROM inventory.vm
-        WHERE vm_id = ANY ($1::uuid[])
+        SELECT v.vm_id, v.vcenter_id, v.moid, v.removed, v.shadow, v.appeared_at, v.gone_at, v.observed_at,
+               v.removed AND l.moid IS NOT NULL AS lingering, coalesce(v.name, v.moid) AS name
+        FROM inventory.vm v LEFT JOIN inventory.lingering l USING (vcenter_id, moid)
+        WHERE v.vm_id = ANY ($1::uuid[])
         """,
         list(vms),
     )
@@ -335,17 +344,18 @@ def _seen(
     return [*counted.values(), *ended]
 
 
-def _stated(
+def _stated(  # noqa: PLR0917  the same
     rows: Iterable[Record],
     addresses: set[str],
     containing: Mapping[Spot, SubnetView],
     ports: Mapping[UUID, PortView],
     places: Mapping[UUID, list[Place]],
+    grace: timedelta,
 ) -> list[Stated]:
     stated = []
     for row in rows:
         subnet = containing.get((row["scope_id"], row["text"]))
-        standing = _standing_of(row, ports, places)
+        standing = _standing_of(row, ports, places, grace)
         if row["text"] in addresses and subnet is not None and standing is not None:
             nic = nic_id(row["vm_id"], row["device_key"])
             port = ports.get(row["port_id"])
@@ -360,19 +370,20 @@ def _fixed(
     rows: Iterable[Record],
     ports: Mapping[UUID, PortView],
     places: Mapping[UUID, list[Place]],
+    grace: timedelta,
 ) -> dict[UUID, set[str]]:
     fixed: dict[UUID, set[str]] = {}
     for row in rows:
-        if row["source"] == "fixed" and _standing_of(row, ports, places) == COUNTS:
+        if row["source"] == "fixed" and _standing_of(row, ports, places, grace) == COUNTS:
             fixed.setdefault(row["port_id"], set()).add(row["text"])
     return fixed
 
 
 def _standing_of(
-    row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]]
+    row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]], grace: timedelta
 ) -> tuple[datetime | None, bool] | None:
     """`COUNTS`, or since when it counts no more, or that the VM lost the port. None: too early."""
-    standing = _while_stated(row, ports, places)
+    standing = _while_stated(row, ports, places, grace)
     ended = row["ended_at"]
     if ended is None or (standing is not None and standing[0] is not None and standing[0] < ended):
         return standing
@@ -380,7 +391,7 @@ def _standing_of(
 
 
 def _while_stated(
-    row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]]
+    row: Record, ports: Mapping[UUID, PortView], places: Mapping[UUID, list[Place]], grace: timedelta
 ) -> tuple[datetime | None, bool] | None:
     """The same, as if nobody had taken the statement back: only the VM may have gone, or lost the port."""
     at = places.get(row["vm_id"], [])
@@ -388,10 +399,10 @@ def _while_stated(
     if home is None:
         gone = max((p.gone_at for p in at if p.gone_at is not None), default=None)
         # What was said after the end is about a VM that is back by then: its fact is on its way.
-        return None if gone is None or gone < row["at"] else (gone, False)
-    void = void_before(at, home)
+        return None if gone is None or gone < row["at"] else (gone + grace, False)
+    void = void_before(at, home, grace)
     if void is not None and row["at"] <= void:
-        return void, False
+        return void + grace, False
     if row["port_id"] in ports:
         return COUNTS
     newest = home.observed_at

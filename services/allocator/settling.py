@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.allocator.announcing import Announcements
 from services.allocator.attaching import weigh_evidence
@@ -32,6 +33,7 @@ class Policy:
 
     weight: Weight = Weight()  # noqa: RUF009  immutable
     prefer_living: bool = True
+    grace: timedelta = timedelta(0)
 
 
 async def settle(
@@ -53,7 +55,7 @@ async def settle(
     # All dirty ports are looked at in the first round: one may have lost its name and kept its addresses.
     for start in range(0, max(len(ordered), 1), CHUNK):
         chunk = set(ordered[start : start + CHUNK])
-        docket = await read(conn, chunk, ports if start == 0 else set(), scopes, default)
+        docket = await read(conn, chunk, ports if start == 0 else set(), scopes, default, policy.grace)
         docket.former = dirty.former
         docket.case.prefer_living = policy.prefer_living
         await _settle(conn, docket, occasion, out, policy)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +19,9 @@ from services.allocator.domain.history import (
     Track,
     fold,
 )
-from services.allocator.domain.identity import home_of, living_sightings
+from services.allocator.domain.identity import NO_GRACE, Place, home_of, living_sightings
 from services.allocator.domain.reports import report_of
+from services.allocator.lingering import read_due, read_grace, write_lingering
 from services.allocator.objects import Key, told_by_key
 from services.allocator.sighting_rows import (
     Tagged,
@@ -51,13 +54,19 @@ from shared.store.pool import Connection
 VmFact = VmChanged | VmRemoved | GuestAddressesChanged
 
 
-async def apply_vms(conn: Connection, envelopes: Sequence[Envelope[VmFact]], occasion: Occasion) -> Dirty:
-    """Take in facts about VMs and guests, and tell what has to be settled for them."""
-    if not envelopes:
+async def apply_vms(
+    conn: Connection, envelopes: Sequence[Envelope[VmFact]], occasion: Occasion, span: timedelta = NO_GRACE
+) -> Dirty:
+    """Take in facts about VMs and guests, and tell what has to be settled for them.
+
+    `span` is how long a removal waits until it counts.
+    """
+    due = await read_due(conn, span)
+    if not (envelopes or due):
         return Dirty()
     await _apply_guests(conn, [e for e in envelopes if isinstance(e.data, GuestAddressesChanged)])
     entries = _entries(envelopes)
-    keys = {(e.data.vcenter, e.data.moid) for e in envelopes}
+    keys = {(e.data.vcenter, e.data.moid) for e in envelopes} | due
     before = await read_places(conn, keys)
     facts = told_by_key([e for e in envelopes if not isinstance(e.data, GuestAddressesChanged)], VmChanged)
     after = {key: learn(vm, facts.get(key, ())) for key, vm in before.items()}
@@ -73,7 +82,13 @@ async def apply_vms(conn: Connection, envelopes: Sequence[Envelope[VmFact]], occ
         at = after[envelope.data.vcenter, envelope.data.moid]
         if at.vm is not None:
             occasion.led_to(at.vm, envelope)
-    return await _follow(conn, before | others, after | others, tracks, tags)
+    grace = await read_grace(conn, span)
+    came_from = {key: grace.place_of(vm) for key, vm in (before | others).items()}
+    now = {key: grace.place_of(vm) for key, vm in (after | others).items()}
+    if span or due:
+        await write_lingering(conn, now.values())
+    moves = Moves(before | others, after | others, came_from, now, due, grace.span)
+    return await _follow(conn, moves, tracks, tags)
 
 
 async def _apply_guests(conn: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
@@ -151,19 +166,28 @@ async def _fold(
     return {key: whole[key][0].order if key in late else None for key in fresh}
 
 
-async def _follow(
-    conn: Connection,
-    before: Mapping[Key, VmAt],
-    after: Mapping[Key, VmAt],
-    tracks: Mapping[Key, Track],
-    tags_before: Tags,
-) -> Dirty:
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """VMs as they were before the batch and as they are after it, with the places where they are; `due` are
+    places where somebody lingers no longer.
+    """
+
+    before: Mapping[Key, VmAt]
+    after: Mapping[Key, VmAt]
+    came_from: Mapping[Key, Place]
+    now: Mapping[Key, Place]
+    due: Collection[Key]
+    grace: timedelta
+
+
+async def _follow(conn: Connection, moves: Moves, tracks: Mapping[Key, Track], tags_before: Tags) -> Dirty:
     """Write sightings and ports as they follow, and tell what that touches."""
+    after = moves.after
     by_vm = _by_vm(after.values())
     living: set[tuple[Key, SightingKey]] = set()
     for places in by_vm.values():
         sightings = {p.key: tracks[p.key].sightings for p in places if p.key in tracks}
-        living |= living_sightings([p.place for p in places], sightings)
+        living |= living_sightings([moves.now[p.key] for p in places], sightings, moves.grace)
     tags = {
         (key, what): Tagged(sighting, vm.vm, (key, what) in living)
         for key, vm in after.items()
@@ -173,18 +197,14 @@ async def _follow(
     dirty = _touched(await write_sightings(conn, tags_before, tags), tags_before, tags)
     dirty.addresses |= await _contested(conn, by_vm)
     dirty.twins |= {vm for vm, places in by_vm.items() if sum(not p.standing.removed for p in places) > 1}
-    dirty.add(await _rewire(conn, before, after, by_vm))
+    dirty.add(await _rewire(conn, moves, by_vm))
     return dirty
 
 
-async def _rewire(
-    conn: Connection,
-    before: Mapping[Key, VmAt],
-    after: Mapping[Key, VmAt],
-    by_vm: Mapping[UUID, Sequence[VmAt]],
-) -> Dirty:
-    """Bring the ports up to date of VMs that a fact about their hardware came for."""
-    heard = [(before[key], vm) for key, vm in after.items() if vm != before[key]]
+async def _rewire(conn: Connection, moves: Moves, by_vm: Mapping[UUID, Sequence[VmAt]]) -> Dirty:
+    """Bring the ports up to date of VMs that a fact about their hardware came for, or whose time is over."""
+    before, after = moves.before, moves.after
+    heard = [(before[key], vm) for key, vm in after.items() if vm != before[key] or key in moves.due]
     vms = {identity for pair in heard for vm in pair if (identity := vm.vm) is not None}
     if not vms:
         return Dirty()
@@ -192,10 +212,10 @@ async def _rewire(
     homes: list[VmAt] = []
     came_from = _by_vm(before.values())
     for identity in vms:
-        home = home_of(p.place for p in by_vm.get(identity, ()))
+        home = home_of(moves.now[p.key] for p in by_vm.get(identity, ()))
         if home is not None:
             homes.append(after[home.key])
-        old_home = home_of(p.place for p in came_from.get(identity, ()))
+        old_home = home_of(moves.came_from[p.key] for p in came_from.get(identity, ()))
         if (home and home.key) != (old_home and old_home.key):
             dirty.vms.add(identity)
     ports = await read_described_ports(conn, homes)
@@ -215,7 +235,7 @@ async def _rewire(
     for old, new in heard:
         # What people said about a VM may count, or be void, once it came, went, or took another identity;
         # and its records carry its name.
-        if (old.standing.removed, old.gone_at, old.vm, old.name) != (
+        if new.key in moves.due or (old.standing.removed, old.gone_at, old.vm, old.name) != (
             new.standing.removed,
             new.gone_at,
             new.vm,

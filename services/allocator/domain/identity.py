@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.allocator.domain.history import Sighting, SightingKey
@@ -23,6 +23,8 @@ class Place:
     gone_at: datetime | None = None
     observed_at: datetime | None = None
     """Of the newest fact about the VM there."""
+    lingering: bool = False
+    """Removed, but so lately that what it had is kept for it."""
 
     @property
     def key(self) -> tuple[UUID, str]:
@@ -30,34 +32,50 @@ class Place:
         return self.vcenter, self.moid
 
 
+NO_GRACE = timedelta(0)
+
+
 def home_of(places: Iterable[Place]) -> Place | None:
-    """The place where the VM lives: the one it appeared at last, of those it was not removed from."""
-    living = [p for p in places if not p.removed and p.appeared_at is not None]
-    return max(living, key=lambda p: (not p.shadow, p.appeared_at, p.key), default=None)
+    """The place where the VM lives: the one it appeared at last, of those it was not removed from.
+
+    A VM that was removed from everywhere still lives where it was last, for as long as it is lingering there.
+    """
+    places = [p for p in places if p.appeared_at is not None]
+    living = [p for p in places if not p.removed]
+    if living:
+        return max(living, key=lambda p: (not p.shadow, p.appeared_at, p.key))
+    lingering = [p for p in places if p.lingering]
+    return max(lingering, key=lambda p: (not p.shadow, p.gone_at, p.key), default=None)
 
 
-def void_before(places: Iterable[Place], home: Place) -> datetime | None:
+def void_before(places: Iterable[Place], home: Place, grace: timedelta = NO_GRACE) -> datetime | None:
     """The last time the VM was gone altogether: what was said about it until then is void.
 
-    A removal that came after the VM had appeared at its home is the end of a move.
+    A removal that came after the VM had appeared at its home is the end of a move; one that came less than
+    `grace` before was an absence that does not count.
     """
     gone = [
         p.gone_at
         for p in places
         if p.gone_at is not None
-        and (p.key == home.key or (home.appeared_at is not None and p.gone_at < home.appeared_at))
+        and (
+            (p.key == home.key and not p.lingering)
+            or (home.appeared_at is not None and p.gone_at < home.appeared_at - grace)
+        )
     ]
     return max(gone, default=None)
 
 
 def living_sightings(
-    places: Iterable[Place], sightings: Mapping[tuple[UUID, str], Mapping[SightingKey, Sighting]]
+    places: Iterable[Place],
+    sightings: Mapping[tuple[UUID, str], Mapping[SightingKey, Sighting]],
+    grace: timedelta = NO_GRACE,
 ) -> set[tuple[tuple[UUID, str], SightingKey]]:
     """The sightings that count now.
 
     Those open at any place the VM is at: a copy with the same instance UUID uses its addresses, too (G7).
     While a VM that has moved has not spoken at its new place, what it said at the old one up to the end
-    counts on (G4).
+    counts on (G4); so it does for one that came back, or may yet, within `grace`.
     """
     places = list(places)
     home = home_of(places)
@@ -75,7 +93,7 @@ def living_sightings(
     left = [
         p
         for p in places
-        if p.removed and p.gone_at is not None and p.gone_at >= (home.appeared_at or p.gone_at)
+        if p.removed and p.gone_at is not None and p.gone_at >= (home.appeared_at or p.gone_at) - grace
     ]
     for place in sorted(left, key=lambda p: (p.gone_at, p.key), reverse=True):
         last_words = {

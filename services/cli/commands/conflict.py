@@ -37,7 +37,7 @@ _REMEDY = {
     "reserved": "Change the claimant's guest, or give the address back with: patchbay address release {what}",
     "reservation": "Change the claimant's guest, or cancel the reservation: patchbay reservation cancel",
     "gateway": "Change the guest; or, if it is a virtual router: patchbay address share {what}",
-    "mac": "Give one of the two devices a new MAC in vCenter; a clone made with 'keep MAC' has its original's.",
+    "mac": "Give one of the two devices a new MAC in vCenter; a clone may have its original's.",
     "instance_uuid": "One is a copy that was registered as moved: register it again as copied.",
 }
 

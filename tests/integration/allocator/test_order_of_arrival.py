@@ -12,13 +12,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from services.allocator.decisions import APPLIERS, decide_again
+from shared.events.address_sharing import AddressShared, AddressUnshared
 from shared.events.envelope import Envelope, wrap
 from shared.events.inventory import HostChanged, SnapshotCompleted
 from shared.events.placement import BoundPort, PlacedAddress, VmCreateConfirmed
 from shared.events.vcenter import VcenterHeartbeat, VcenterLost
+from shared.events.vm_nics import FixedAddress, FixedPort, VmNicsFixed, VmNicsUnfixed
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import allocate
-from shared.model.identifiers import scope_id, subnet_id
+from shared.model.identifiers import derive, nic_id, port_id, scope_id, subnet_id
 from shared.store.pool import Pool, open_pool, transaction
 from tests.integration.allocator.story import START, VC1, VC2, Stage, Teller, instance, wire
 
@@ -32,6 +35,9 @@ RESERVED = "10.0.0.50"
 RESERVATION = instance("the reservation")
 SUBNET = subnet_id(scope_id("default"), "prod", "10.0.0.0/24")
 ADDRESSES = (RESERVED, "10.0.0.5", "10.0.0.6", "10.0.1.5", "172.16.0.9", "fe80::1", "2001:db8::5")
+
+FIXABLE = ("10.0.0.5", "10.0.0.6", "2001:db8::5")
+"""What operators state and declare shared."""
 
 Step = tuple[Any, ...]
 steps = st.one_of(
@@ -60,6 +66,14 @@ steps = st.one_of(
         st.just("new"),
         st.lists(st.sampled_from(WIRES), min_size=1, max_size=2).map(tuple),
     ),
+    st.tuples(
+        st.just("fix"),
+        st.integers(0, 1),
+        st.sampled_from(VMS),
+        st.integers(0, 1),
+        st.lists(st.sampled_from(FIXABLE), max_size=2, unique=True).map(tuple),
+    ),
+    st.tuples(st.just("share"), st.integers(0, 1), st.sampled_from(FIXABLE), st.booleans()),
 )
 
 BEGINNING: list[Step] = [
@@ -92,6 +106,10 @@ def facts_of(script: Sequence[Step]) -> list[Envelope[Any]]:
         elif what == "created":
             facts.append(say.vm(rest[0], *rest[1]))
             facts.append(confirmation(say, rest[0], 3999 + len(rest[1])))
+        elif what == "fix":
+            facts.append(decision(say, rest[0], 4000 + rest[1], rest[2]))
+        elif what == "share":
+            facts.append(sharing(say, rest[0], shared=rest[1]))
         elif what != "epoch":
             facts.append(aside(say, what))
         else:
@@ -110,6 +128,39 @@ def aside(say: Teller, what: str) -> Envelope[Any]:
     return say.envelope(
         HostChanged, moid="host-1", name=f"esx{say.sequence}", connection="connected", maintenance=False
     )
+
+
+def decision(say: Teller, vm: str, device_key: int, addresses: Sequence[str]) -> Envelope[Any]:
+    """An operator fixes `addresses`, or unfixes the port, at the time of the last fact."""
+    say.sequence += 1
+    scope = scope_id("default")
+    fixed = tuple(
+        FixedAddress(
+            address=a, prefix=64 if ":" in a else 24, scope="default",
+            subnet_name="six" if ":" in a else "prod",
+            subnet=subnet_id(scope, "six", "2001:db8::/64") if ":" in a else SUBNET,
+        )
+        for a in addresses
+    )  # fmt: skip
+    port = FixedPort(
+        port=port_id(instance(vm), device_key), nic=nic_id(instance(vm), device_key), device_key=device_key,
+        label=f"Network adapter {device_key - 3999}", addresses=fixed,
+    )  # fmt: skip
+    kind = VmNicsFixed if fixed else VmNicsUnfixed
+    decided = kind(
+        id=derive("fix", say.vcenter, say.epoch, say.sequence), vcenter=say.vcenter, vm=instance(vm),
+        vm_moid=f"vm-{vm}", vm_name=vm, by="joe", at=say.now(), ports=(port,),
+    )  # fmt: skip
+    return wrap(decided, source="allocator", time=say.now())
+
+
+def sharing(say: Teller, address: str, *, shared: bool) -> Envelope[Any]:
+    """An operator declares `address` shared, or not any more."""
+    say.sequence += 1
+    kind = AddressShared if shared else AddressUnshared
+    identity = derive("sharing", say.vcenter, say.epoch, say.sequence)
+    decided = kind(id=identity, scope="default", address=address, by="joe", at=say.now())
+    return wrap(decided, source="allocator", time=say.now())
 
 
 def confirmation(say: Teller, vm: str, device_key: int) -> Envelope[Any]:
@@ -131,7 +182,7 @@ def confirmation(say: Teller, vm: str, device_key: int) -> Envelope[Any]:
     return wrap(confirmed, source="placement", time=at)
 
 
-async def prepare(pool: Pool) -> Stage:
+async def prepare(pool: Pool, grace: int = 0) -> Stage:
     """An empty inventory with two subnets, on port groups that the scripts don't touch but for one."""
     await pool.execute(
         """
@@ -144,7 +195,7 @@ async def prepare(pool: Pool) -> Stage:
         """
     )
     await pool.execute("DELETE FROM ipam.subnet")
-    stage, say = Stage(pool), Teller(VC1)
+    stage, say = Stage(pool, release_grace_seconds=grace), Teller(VC1)
     await stage.tell(say.portgroup("pg-1"), say.portgroup("pg-0"))
     await stage.subnet("prod", "10.0.0.0/24", "pg-1", gateway="10.0.0.1")
     await stage.subnet("dev", "10.0.1.0/24", "pg-0")
@@ -156,23 +207,28 @@ async def prepare(pool: Pool) -> Stage:
     return stage
 
 
-async def outcome(pool: Pool, facts: Sequence[Envelope[Any]], batch: int) -> dict[str, list[str]]:
-    """The whole state that `facts` lead to, applied in this order in batches."""
-    stage = await prepare(pool)
+async def outcome(pool: Pool, facts: Sequence[Envelope[Any]], batch: int, grace: int) -> dict[str, list[str]]:
+    """The whole state that `facts` and decisions lead to, applied in this order in batches."""
+    stage = await prepare(pool, grace)
     for start in range(0, len(facts), batch):
-        await stage.tell(*facts[start : start + batch])
+        told = facts[start : start + batch]
+        if heard := [e for e in told if type(e.data) not in APPLIERS]:
+            await stage.tell(*heard)
+        for decided in (e for e in told if type(e.data) in APPLIERS):
+            await decide_again(pool, decided, stage.allocator.policy)
     return await stage.dump()
 
 
 async def check(database: str, script: Sequence[Step], data: Any) -> None:
-    """Any order, repetition and batching of the facts gives the same state."""
+    """Any order, repetition and batching of the facts and decisions gives the same state."""
+    grace = data.draw(st.sampled_from([0, 0, 3, 5000]))
     facts = facts_of(script)
     pool = await open_pool(database, name="test", size=2)
     try:
-        told = await outcome(pool, facts, 1)
+        told = await outcome(pool, facts, 1, grace)
         shuffled = data.draw(st.permutations(facts)) if facts else []
         repeated = data.draw(st.lists(st.sampled_from(facts), max_size=4)) if facts else []
-        heard = await outcome(pool, [*shuffled, *repeated], data.draw(st.integers(1, 6)))
+        heard = await outcome(pool, [*shuffled, *repeated], data.draw(st.integers(1, 6)), grace)
         for table in told:
             differ = set(heard[table]) ^ set(told[table])
             assert not differ, (table, sorted(differ), [f.id for f in shuffled])
@@ -188,7 +244,7 @@ async def check(database: str, script: Sequence[Step], data: Any) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(script=st.lists(steps, max_size=14).map(lambda rest: [*BEGINNING, *rest]), data=st.data())
-def test_g3_any_order_and_repetition_of_facts_gives_the_same_state(
+def test_g3_any_order_and_repetition_of_facts_and_decisions_gives_the_same_state(
     database: str, script: list[Step], data: Any
 ) -> None:
     asyncio.run(check(database, script, data))

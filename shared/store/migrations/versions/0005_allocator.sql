@@ -162,6 +162,14 @@ CREATE INDEX unmatched_by_address ON inventory.unmatched (address);
 CREATE INDEX unmatched_by_vm ON inventory.unmatched (vm_id);
 CREATE INDEX unmatched_by_rival ON inventory.unmatched (rival_id);
 
+-- Removed VMs whose records are kept for a while, see the allocator's setting release_grace_seconds.
+CREATE TABLE inventory.lingering (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    gone_at timestamptz NOT NULL,
+    PRIMARY KEY (vcenter_id, moid)
+);
+
 -- Open conflicts. A resolved one is an event in the log, not a row: whether it ever opened depends on the order
 -- in which facts arrived.
 CREATE TABLE inventory.conflict (

@@ -1,0 +1,74 @@
+"""VMs removed so lately that what they had is kept for them, until their vCenter's time has gone on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.allocator.domain.identity import NO_GRACE, Place
+from services.allocator.objects import Key
+from services.allocator.tables import LINGERING
+from services.allocator.vm_rows import VmAt
+from shared.store.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """How long a removal waits, and how far each vCenter's time has come.
+
+    Time is what the vCenter's facts say, never a clock: a rebuild comes to the same, and while a vCenter is
+    out of sight nothing is released.
+    """
+
+    span: timedelta = NO_GRACE
+    current_to: Mapping[UUID, datetime] = field(default_factory=dict)
+
+    def place_of(self, vm: VmAt) -> Place:
+        """Where the VM is, or was, and whether it lingers there."""
+        place = vm.place
+        if not (self.span and place.removed and place.gone_at is not None):
+            return place
+        now = self.current_to.get(place.vcenter)
+        lingers = now is None or place.gone_at + self.span > now
+        return Place(
+            place.vcenter, place.moid, place.removed, place.shadow, place.appeared_at, place.gone_at,
+            place.observed_at, lingers,
+        )  # fmt: skip
+
+
+async def read_grace(conn: Connection, span: timedelta) -> Grace:
+    """The grace of now."""
+    if not span:
+        return Grace()
+    rows = await conn.fetch("SELECT id, current_to FROM inventory.vcenter")
+    return Grace(span, {row["id"]: row["current_to"] for row in rows})
+
+
+async def read_due(conn: Connection, span: timedelta) -> set[Key]:
+    """Where VMs lingered whose time is over."""
+    rows = await conn.fetch(
+        """
+        SELECT l.vcenter_id, l.moid FROM inventory.lingering l
+        JOIN inventory.vcenter c ON c.id = l.vcenter_id
+        WHERE l.gone_at + $1::interval <= c.current_to OR $1 = interval '0'
+        """,
+        span,
+    )
+    return {(row["vcenter_id"], row["moid"]) for row in rows}
+
+
+async def write_lingering(conn: Connection, places: Iterable[Place]) -> None:
+    """Note where somebody lingers now, and where nobody does any more."""
+    at = {place.key: place for place in places}
+    known = await conn.fetch(
+        "SELECT vcenter_id, moid, gone_at FROM inventory.lingering "
+        "JOIN unnest($1::uuid[], $2::text[]) AS k (vcenter_id, moid) USING (vcenter_id, moid)",
+        [key[0] for key in at],
+        [key[1] for key in at],
+    )
+    before = {(row["vcenter_id"], row["moid"]): row["gone_at"] for row in known}
+    after = {key: place.gone_at for key, place in at.items() if place.lingering}
+    await LINGERING.delete(conn, before.keys() - after.keys())
+    await LINGERING.upsert(conn, [(*k, gone) for k, gone in after.items() if before.get(k) != gone])
