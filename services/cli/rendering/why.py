@@ -24,7 +24,7 @@ def _head(vm: WhyVm) -> RenderableType:
         vCenter=f"{vm.vcenter} ({vm.vcenter_state}), {vm.moid}",
         power=vm.power if vm.removed_at is None else f"removed {cell(vm.removed_at)}",
         tools=tools + (f", last word {cell(vm.heard_at)}" if vm.heard_at else ""),
-        known_up_to=vm.as_of,
+        known_up_to=vm.as_of or "never: its vCenter was not read to the end yet",
     )
 
 
