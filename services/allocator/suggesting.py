@@ -138,18 +138,17 @@ def _evidence(strays: Sequence[Stray], of: Mapping[Stray, Record]) -> list[Sugge
 
 
 def _because(p: Proposal) -> str:
-    vms = "1 VM is" if p.vms == 1 else f"{p.vms} VMs are"
-    parts = [f"{vms} seen with addresses in it"]
+    parts = ["none tells this prefix length"]
     if p.agree_on_prefix:
-        parts.append(f"{_share(p.agree_on_prefix, p.vms)} with this prefix length")
-    else:
-        parts.append("none tells the prefix length" if not p.narrowed else "none has just this prefix length")
+        parts = [f"{_share(p.agree_on_prefix, p.vms)} this prefix length"]
     if p.gateway is not None:
-        parts.append(f"{_share(p.agree_on_gateway, p.vms)} with gateway {p.gateway}")
+        parts.append(f"{_share(p.agree_on_gateway, p.vms)} this gateway")
     if p.narrowed:
-        parts.append("narrowed, as the guests' own network overlaps another subnet")
+        parts.append("narrowed: the guests' own network overlaps another subnet")
     return ", ".join(parts)
 
 
 def _share(some: int, all_of_them: int) -> str:
-    return "all" if some == all_of_them else f"{some} of {all_of_them}"
+    if some == all_of_them:
+        return "the only VM has" if some == 1 else "all have"
+    return f"{some} of {all_of_them} have"

@@ -1,0 +1,161 @@
+"""Every reason why an address has no record: how it comes about, and that `vm why` says it (G6)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, get_args
+
+import pytest
+
+from services.allocator import settling
+from services.allocator.explaining import why
+from shared.events import commands as cmd
+from shared.events.address import Verdict
+from shared.ipam.domain import Holder
+from shared.ipam.ledger import allocate
+from shared.store.pool import Pool, transaction
+from tests.integration.allocator.story import START, Stage, Teller, instance
+
+pytestmark = pytest.mark.postgres
+
+Scene = Callable[[Stage, Teller], Awaitable[None]]
+
+
+async def _no_subnet(stage: Stage, say: Teller) -> None:
+    await stage.tell(say.guest("a", "10.0.0.5"))
+
+
+async def _outside(stage: Stage, say: Teller) -> None:
+    await stage.subnet("prod", "10.9.0.0/24", "app")
+    await stage.tell(say.guest("a", "10.0.0.5"))
+
+
+async def _other_wire(stage: Stage, say: Teller) -> None:
+    await stage.subnet("prod", "10.0.0.0/24", "web")
+    await stage.tell(say.guest("a", "10.0.0.5"))
+
+
+async def _ambiguous(stage: Stage, say: Teller) -> None:
+    for name in ("left", "right"):
+        await stage.subnet(name, "10.0.0.0/24", "app", scope=name)
+    await stage.tell(say.guest("a", "10.0.0.5"))
+
+
+async def _denied(stage: Stage, say: Teller) -> None:
+    await stage.subnet("prod", "10.0.0.0/24", "web")
+    await stage.command(cmd.SubnetSetWire(subnet="prod", wire="app", policy="deny"))
+    await stage.tell(say.guest("a", "10.0.0.5"))
+
+
+async def _conflict(stage: Stage, say: Teller) -> None:
+    await stage.subnet("prod", "10.0.0.0/24", "app")
+    await stage.tell(say.vm("b", "app"), say.guest("b", "10.0.0.5"), say.guest("a", "10.0.0.5"))
+
+
+async def _reserved(stage: Stage, say: Teller) -> None:
+    subnet = await stage.subnet("prod", "10.0.0.0/24", "app")
+    async with transaction(stage.pool) as conn:
+        holder = Holder("reservation", instance("reservation"))
+        await allocate(conn, subnet, 1, holder, START, now=START, wanted="10.0.0.5")
+    await stage.tell(say.guest("a", "10.0.0.5"))
+
+
+async def _weaker(stage: Stage, say: Teller) -> None:
+    await stage.subnet("prod", "10.0.0.0/24", "app")
+    await stage.tell(say.guest("a", tools="running", unplaced="10.0.0.5"))
+
+
+async def _link_local(stage: Stage, say: Teller) -> None:
+    await stage.tell(say.guest("a", "169.254.0.5"))
+
+
+async def _wire_unknown(stage: Stage, say: Teller) -> None:
+    await stage.tell(say.vm("a", None), say.guest("a", "10.0.0.5"))
+
+
+SCENES: dict[str, tuple[Scene, str]] = {
+    "no_subnet_on_wire": (_no_subnet, "patchbay subnet create <name> <prefix> --wire 'app'"),
+    "outside_prefix": (_outside, "outside of 'prod' (10.9.0.0/24)"),
+    "subnet_on_other_wire": (_other_wire, "1 of 2 sightings needed"),
+    "ambiguous": (_ambiguous, "'left' (scope left), 'right' (scope right) fit equally well"),
+    "denied": (_denied, "an operator denied for subnet 'prod'"),
+    "conflict": (_conflict, "belongs to the NIC record of VM 'b'"),
+    "reserved": (_reserved, "held by reservation"),
+    "weaker_source": (_weaker, "not on which device"),
+    "link_local": (_link_local, "identifies nobody"),
+    "wire_unknown": (_wire_unknown, "whose network is not known"),
+}
+
+
+@pytest.mark.parametrize("verdict", SCENES)
+async def test_g6_each_verdict_comes_about_and_is_explained(pool: Pool, verdict: str) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.portgroup("pg-2", "app"), say.vm("a", "pg-2"))
+    scene, said = SCENES[verdict]
+    await scene(stage, _NamedGroups(say))
+    assert verdict in (await stage.unmatched()).values()
+    told = [t.data for t in await stage.told() if t.type == "address.unmatched"]
+    assert told[-1].verdict == verdict
+    addresses = [a for port in (await why(pool, "a")).ports for a in port.addresses if not a.recorded]
+    assert [a.verdict for a in addresses] == [verdict]
+    assert said in addresses[0].because
+    held = await stage.ledger()
+    if verdict != "link_local":
+        assert addresses[0].address in held, "G7: it counts as in use"
+
+
+class _NamedGroups(Teller):
+    """A teller whose VMs are put on port groups by their names."""
+
+    def __init__(self, say: Teller) -> None:
+        super().__init__(say.vcenter, say.epoch)
+        self.sequence = say.sequence
+
+    def vm(self, name: str, *networks: str | None, **more: Any) -> Any:
+        """A VM on the port groups of these names."""
+        return super().vm(name, *({"app": "pg-2", "web": "pg-1"}.get(n or "", n) for n in networks), **more)
+
+
+def test_the_list_of_verdicts_is_closed_and_each_has_its_scene() -> None:
+    scenes_elsewhere = {"drift", "shared"}  # what people state and declare has tests of its own
+    assert set(SCENES) | scenes_elsewhere >= set(get_args(Verdict))
+
+
+async def test_g6_a_port_whose_tools_are_silent_says_so(pool: Pool) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.vm("a", "pg-1"))
+    assert "nothing was heard of the guest's Tools" in (await why(pool, "a")).ports[0].summary
+    await stage.tell(say.guest("a"))
+    assert "Tools are not running" in (await why(pool, "a")).ports[0].summary
+
+
+@pytest.mark.parametrize(
+    ("prefix", "near", "far"),
+    [("10.0.0.0/24", "10.0.0.{}", "10.7.0.{}"), ("2001:db8::/64", "2001:db8::{}", "2001:db8:7::{}")],
+)
+async def test_a_subnet_or_wire_change_looks_at_the_parked_ports_it_may_concern_and_no_others(
+    pool: Pool, prefix: str, near: str, far: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.portgroup("pg-2", "app"), say.portgroup("pg-3", "db"))
+    for n in range(10, 40):
+        group, pattern = (("pg-1", near), ("pg-2", near), ("pg-2", far))[n % 3]
+        await stage.tell(say.vm(f"v{n}", group), say.guest(f"v{n}", pattern.format(n)))
+    looked_at: set[str] = set()
+    real = settling.read
+
+    async def read(conn: Any, addresses: set[str], *rest: Any) -> Any:
+        looked_at.update(addresses)
+        return await real(conn, addresses, *rest)
+
+    monkeypatch.setattr(settling, "read", read)
+    inside = {near.format(n) for n in range(10, 40) if n % 3 != 2}
+    outside = {far.format(n) for n in range(10, 40) if n % 3 == 2}
+    await stage.subnet("prod", prefix, "web")
+    assert looked_at == inside, "in the prefix, on whatever wire; nobody else is parked on its own wire"
+    looked_at.clear()
+    await stage.command(cmd.SubnetSetWire(subnet="prod", wire="app", policy="pin"))
+    assert looked_at == inside | outside, "with what is parked on the wire it is used from now"
+    looked_at.clear()
+    await stage.tell(say.portgroup("pg-3", "db-renamed"), say.portgroup("pg-1", "web-renamed"))
+    assert looked_at == set(), "a name decides nothing"
