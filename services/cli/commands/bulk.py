@@ -87,8 +87,8 @@ def import_(
 ) -> None:
     """Make what a file says hold. Importing it again changes nothing; after a failure, import it again."""
     with ended_well(as_json=as_json):
-        entries = _read(path, form)
-    differences = with_platform(lambda platform: _compared(platform, path, entries, scope), as_json=as_json)
+        read = _read(path, form)
+    differences = with_platform(lambda platform: _compared(platform, path, read, scope), as_json=as_json)
     doing = [d for d in in_order(differences) if d.what != "removed" or delete_missing]
     if dry_run or not doing:
         data = _plain(differences, [], dry_run=dry_run)
@@ -114,7 +114,7 @@ def import_(
             )
 
 
-def _read(path: Path, form: Format | None) -> list[Entry]:
+def _read(path: Path, form: Format | None) -> tuple[list[Entry], list[Problem]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -122,18 +122,17 @@ def _read(path: Path, form: Format | None) -> list[Entry]:
     except UnicodeDecodeError:
         raise Misused(f"{path} is not text in UTF-8") from None
     entries, problems = csv_text.read(text) if _format(path, form) is Format.csv else yaml_text.read(text)
-    problems += check(entries)
-    if problems:
-        raise _unsound(path, problems)
-    return entries
+    return entries, problems + check(entries)
 
 
 async def _compared(
-    platform: Platform, path: Path, entries: Sequence[Entry], scope: str | None
+    platform: Platform, path: Path, read: tuple[list[Entry], list[Problem]], scope: str | None
 ) -> list[Difference]:
+    entries, problems = read
     names = await read_names(platform.pool)
-    wanted, problems = await resolved(platform.pool, names, entries)
-    if problems:
+    # All at once: what is wrong with the file by itself, and what it names that is not there.
+    wanted, unknown = await resolved(platform.pool, names, entries)
+    if problems := [*problems, *unknown]:
         raise _unsound(path, problems)
     return compare(await read_known(platform.pool, names, scope), wanted)
 

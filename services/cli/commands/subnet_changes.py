@@ -18,6 +18,8 @@ from services.cli.rendering.shapes import render_shape
 from services.cli.requests import faults_of, seconds
 from services.cli.subnets import address_range, labels, route
 from shared.events.commands import Command, SubnetCreate, SubnetDelete, SubnetSetWire, SubnetUpdate
+from shared.events.subnet import SubnetFacts
+from shared.ipam.domain import check_subnet
 from shared.runtime.environment import Platform
 
 
@@ -51,6 +53,9 @@ class Policy(StrEnum):
     deny = "deny"
     auto = "auto"
 
+
+SOUND = "192.0.2.0/24"
+"""A prefix with which nothing is wrong."""
 
 Which = Annotated[str, typer.Argument(help="Name or id of the subnet.")]
 Scope = Annotated[str, typer.Option(help="Address space.")]
@@ -107,6 +112,7 @@ def create(
         cooldown=cooldown,
         label=label,
     )
+    _refuse_mistakes({"name": name, "prefix": prefix, "vlan": vlan, **fields})
     command = _built(
         SubnetCreate, {"name": name, "prefix": prefix, "wire": wire, "scope": scope, "vlan": vlan, **fields}
     )
@@ -155,6 +161,8 @@ def update(
     fields |= {"name": name, "prefix": prefix, "vlan": vlan, "clear": cleared or None}
     if all(value is None for value in fields.values()):
         raise typer.BadParameter("nothing to change was given")
+    numbers = {key: fields[key] for key in ("mtu", "vlan", "cooldown_seconds") if fields.get(key) is not None}
+    _refuse_mistakes({"name": name or "as it is", "prefix": SOUND, **numbers})
     given = {"subnet": which, "scope": scope, "dry_run": dry_run or None, **fields}
     command = _built(SubnetUpdate, given)
     if dry_run:
@@ -218,6 +226,30 @@ def _facts(
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _refuse_mistakes(fields: dict[str, Any]) -> None:
+    """Say what is wrong in the words for people, before the command's model does in those for programs."""
+    draft = SubnetFacts.model_construct(
+        **{
+            "dns": (),
+            "routes": (),
+            "ranges": (),
+            "gateway": None,
+            "mtu": None,
+            "vlan": None,
+            "cooldown_seconds": 0,
+            **fields,
+        }
+    )
+    mistakes = check_subnet(draft)
+    if mistakes:
+        with ended_well():
+            first = mistakes[0]
+            raise Misused(
+                "; ".join(mistake.message for mistake in mistakes),
+                data={"error": {"code": first.code, "field": first.field, "message": first.message}},
+            )
 
 
 def _built(command: Callable[..., Command], fields: dict[str, Any]) -> Command:

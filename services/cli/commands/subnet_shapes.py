@@ -70,7 +70,8 @@ def move(
     wire: Annotated[str, typer.Argument(help="The new default wire: id, managed object id or name.")],
     *,
     leave: Annotated[
-        bool, typer.Option("--leave", help="Don't pin the old wire: who is still on it loses the record.")
+        bool,
+        typer.Option("--leave", help="Don't pin the old wire: it stays only where evidence shows it in use."),
     ] = False,
     scope: Scope = "default",
     dry_run: DryRun = False,

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from services.allocator.address_queries import AddressPage, AddressRow, ReservedRow
 from services.cli.rendering.bars import short_count, use_bar
 from services.cli.rendering.subnet_sentences import span
 from services.cli.rendering.tables import add, table
+from shared.model.identifiers import DEFAULT_SCOPE_NAME
 
 _STYLES = {
     "free": "green",
@@ -37,15 +39,34 @@ def render_addresses(page: AddressPage) -> RenderableType:
     head.append(f"  {use.used} of {short_count(use.capacity)} taken", style="not bold")
     if not page.rows:
         return Group(head, Text(), Text("no such addresses"))
-    grid = table("address", "count", "state", "vm", "mac", "since", "until", "note", right=("count",))
-    for row in page.rows:
-        word = Text(_WORDS.get(row.state, row.state), style=_STYLES.get(row.state, "bright_black"))
-        add(
-            grid,
-            *(span(row.first, row.last), short_count(row.count), word, row.vm, row.mac, row.since),
-            *(row.until, _note(row)),
-        )
-    return Group(head, Text(), grid)
+    return Group(head, Text(), _grid([_cells(row) for row in page.rows]))
+
+
+def _cells(row: AddressRow) -> dict[str, object]:
+    word = _WORDS.get(row.state, row.state)
+    if row.state == "network" and ":" in row.first:
+        word = "router anycast"
+    return {
+        "address": span(row.first, row.last),
+        "count": short_count(row.count),
+        "state": Text(word, style=_STYLES.get(row.state, "bright_black")),
+        "vm": row.vm,
+        "mac": row.mac,
+        "since": row.since,
+        "until": row.until,
+        "note": _note(row),
+    }
+
+
+def _grid(rows: Sequence[dict[str, object]]) -> Table:
+    """A table of the columns in which any row has something."""
+    columns = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    grid = table(*columns, right=("count",))
+    for column in grid.columns:
+        column.no_wrap = str(column.header) == "mac"
+    for row in rows:
+        add(grid, *(row[name] for name in columns))
+    return grid
 
 
 def _note(row: AddressRow) -> str | None:
@@ -56,15 +77,20 @@ def render_reserved(rows: Sequence[ReservedRow]) -> RenderableType:
     """One line for each range that was reserved, and for each address bound to a MAC."""
     if not rows:
         return Text("nothing is reserved; do so with: patchbay address reserve ADDRESS or FIRST-LAST")
-    grid = table(
-        *("address", "count", "subnet", "scope", "for", "used by", "by", "since", "until", "note"),
-        right=("count",),
+    several = {row.scope for row in rows} != {DEFAULT_SCOPE_NAME}
+    return _grid(
+        [
+            {
+                "address": Text(span(row.first, row.last), style="bold"),
+                "count": row.count,
+                "subnet": row.subnet,
+                "scope": row.scope if several else None,
+                "mac": row.mac,
+                "used by": row.in_use,
+                "until": row.until,
+                "by": row.by,
+                "note": row.note,
+            }
+            for row in rows
+        ]
     )
-    for row in rows:
-        whose = Text(row.mac or "nobody", style="cyan" if row.mac else "bright_black")
-        add(
-            grid,
-            *(Text(span(row.first, row.last), style="bold"), row.count, row.subnet, row.scope, whose),
-            *(row.in_use, row.by, row.since, row.until, row.note),
-        )
-    return grid

@@ -156,7 +156,7 @@ def union(first: SubnetFacts, others: Sequence[SubnetFacts], prefix: str | None)
     ranges: tuple[AddressRange, ...] = ()
     plain = all(has_default_ranges(one) for one in everyone) and list(collapse_addresses(prefixes)) == [whole]  # type: ignore[type-var]
     if routers or not plain:
-        stated = merge(interval for one in everyone for interval in _intervals(one))
+        stated = _healed((interval for one in everyone for interval in _intervals(one)), prefixes)
         if plain:
             stated = default_ranges(whole, None if gateway is None else parse_address(gateway))
         ranges = tuple(_as_range(interval) for interval in subtract(stated, routers))
@@ -214,6 +214,21 @@ def has_default_ranges(subnet: SubnetFacts) -> bool:
     """Whether its ranges are just all that can be allocated."""
     gateway = None if subnet.gateway is None else parse_address(subnet.gateway)
     return not subnet.ranges or _intervals(subnet) == default_ranges(parse_prefix(subnet.prefix), gateway)
+
+
+def _healed(intervals: Iterable[Interval], prefixes: Iterable[IPNetwork]) -> list[Interval]:
+    """`intervals` joined where only what was a network or broadcast address until now is between them."""
+    ends = merge(_single(end) for p in prefixes for end in (p.network_address, p.broadcast_address))
+    found: list[Interval] = []
+    for interval in merge(intervals):
+        before = found[-1] if found else None
+        if before is not None and before.version == interval.version:
+            gap = Interval(interval.version, before.last + 1, interval.first - 1)
+            if not subtract([gap], ends):
+                found[-1] = before._replace(last=interval.last)
+                continue
+        found.append(interval)
+    return found
 
 
 def _whole(everyone: Sequence[SubnetFacts], prefixes: Sequence[IPNetwork], asked: str | None) -> IPNetwork:

@@ -86,8 +86,9 @@ def test_split_and_merged_again_a_subnet_is_what_it_was(
     assert again.facts.prefix == before.prefix
     assert again.facts.gateway == gateway
     assert check_subnet(again.facts) == []
-    if not stated:
-        assert has_default_ranges(again.facts)
+    assert has_default_ranges(again.facts) == has_default_ranges(before)
+    if stated:
+        assert again.facts.ranges == before.ranges
 
 
 def test_what_is_outside_a_part_is_left_out_and_said() -> None:
