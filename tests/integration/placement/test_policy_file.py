@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from services.placement.app import run
 from services.placement.handlers import Handlers
-from services.placement.settings import PlacementSettings
+from services.placement.settings import PlacementSettings, Settings
 from shared.events.placement import VmCreatePlaced, VmCreateRefused, Where
+from shared.runtime.environment import open_platform
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Pool
 from tests.integration.placement.conftest import Placement, request
 from tests.integration.placement.inventory import Inventory
+from tests.integration.placement.test_service import ask
 
 pytestmark = pytest.mark.postgres
 
@@ -109,3 +113,21 @@ def test_a_broken_file_at_the_start_ends_it(file: Path) -> None:
     write(file, "weights: heavy")
     with pytest.raises(PermanentError, match="weights"):
         PlacementSettings(policy_file=file).policy()
+
+
+async def test_a_running_service_goes_by_the_new_file(database: str, file: Path) -> None:
+    """Asked again and again, a request is refused by the old policy until it is placed by the new one."""
+    own = PlacementSettings(policy_file=file, policy_interval_seconds=0.05)
+    settings = Settings(database_url=database, placement=own)
+    asked = [request(memory_mb=BIG) for _ in range(5)]
+    async with open_platform(settings, name="policy-test") as platform, asyncio.timeout(60):
+        stop = asyncio.Event()
+        service = asyncio.create_task(run(settings, platform, stop))
+        await platform.pool.execute("UPDATE inventory.vcenter SET current_to = now() + interval '1 hour'")
+        answers = [await ask(platform, one) for one in asked]
+        assert [type(answer) for answer in answers] == [VmCreatePlaced] * 4 + [VmCreateRefused]
+        write(file, "overcommit: {memory: 3.0}")
+        while not isinstance(await ask(platform, request(memory_mb=BIG)), VmCreatePlaced):
+            pass
+        stop.set()
+        await service
