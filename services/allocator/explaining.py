@@ -16,6 +16,9 @@ from shared.store.pool import Pool
 
 PARKED_AT_MOST = 1000
 
+Said = dict[tuple[UUID, str], Record]
+"""What people said, by port and address."""
+
 
 @dataclass(frozen=True, slots=True)
 class WhyAddress:
@@ -101,10 +104,18 @@ async def why(pool: Pool, vm: str, *, weight: Weight | None = None) -> WhyVm:
             """,
             [p["wire_id"] for p in ports],
         )
+        statements = await conn.fetch(
+            """
+            SELECT port_id, host(address) AS address, source, by, at FROM inventory.statement
+            WHERE vm_id = $1 AND ended_at IS NULL
+            """,
+            identity,
+        )
     assert place is not None  # noqa: S101  `find_vm` found it
     nics = await list_nics(pool, vm=str(identity))
     how = {(r["subnet_id"], r["wire_id"]): r for r in roles}
-    told = [_port(p, nics, parked, how, place["tools"]) for p in ports]
+    said = {(row["port_id"], row["address"]): row for row in statements}
+    told = [_port(p, nics, parked, how, place["tools"], said) for p in ports]
     return WhyVm(
         id=identity,
         name=place["name"],
@@ -120,16 +131,17 @@ async def why(pool: Pool, vm: str, *, weight: Weight | None = None) -> WhyVm:
     )
 
 
-def _port(
+def _port(  # noqa: PLR0917  what was read
     port: Record,
     nics: list[NicRow],
     parked: list[ParkedRow],
     how: dict[tuple[UUID, UUID], Record],
     tools: str | None,
+    said: Said,
 ) -> WhyPort:
     mine = [n for n in nics if n.device_key == port["device_key"]]
     others = [p for p in parked if p.person.port == port["id"]]
-    addresses = (*(_recorded(n, how) for n in mine), *(_parked(p) for p in others))
+    addresses = (*(_recorded(n, how, said.get((port["id"], n.address))) for n in mine), *map(_parked, others))
     return WhyPort(
         device_key=port["device_key"],
         label=port["label"],
@@ -159,11 +171,12 @@ def _summary(port: Record, mine: list[NicRow], others: list[ParkedRow], tools: s
     return "has no NIC record: Tools are running, but name no address of this device"
 
 
-def _recorded(nic: NicRow, how: dict[tuple[UUID, UUID], Record]) -> WhyAddress:
+def _recorded(nic: NicRow, how: dict[tuple[UUID, UUID], Record], statement: Record | None) -> WhyAddress:
+    at = "" if statement is None else f" at {statement['at']:%Y-%m-%d %H:%M:%S}"
     said = {
         "tools": "VMware Tools report it",
-        "fixed": "an operator stated it",
-        "reservation": "it was reserved for this VM and confirmed",
+        "fixed": f"{(statement and statement['by']) or 'an operator'} stated it{at}",
+        "reservation": f"it was reserved for this VM and confirmed{at}",
     }[nic.source]
     role = how.get((nic.subnet, nic.wire))
     where = (

@@ -85,8 +85,8 @@ def _denied(g: Ground) -> str:
 
 def _conflict(g: Ground) -> str:
     return (
-        f"{_seen_on(g)}, but it belongs to {g.rival}; change one of the two guests, or state who has it "
-        f"with: patchbay vm fix-nics"
+        f"{_seen_on(g)}, but it belongs to {g.rival}; change one of the two guests, state who has it with: "
+        f"patchbay vm fix-nics, or, if both may have it, run: patchbay address share {g.address}"
     )
 
 

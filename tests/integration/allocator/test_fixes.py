@@ -103,7 +103,9 @@ async def test_g5_a_fix_survives_sync_and_the_difference_is_drift_everywhere(
     assert await stage.nics() == {"a/4000": [address]}
     (row,) = await list_nics(pool, vm="a")
     assert row.drift == (other,)
-    assert [a.verdict for a in (await why(pool, "a")).ports[0].addresses] == ["recorded", "drift"]
+    recorded, drift = (await why(pool, "a")).ports[0].addresses
+    assert (recorded.verdict, drift.verdict) == ("recorded", "drift")
+    assert "joe stated it at 2026-01-01" in recorded.because, "G6: who, what and when"
 
 
 async def test_unfix_lets_what_tools_report_count_again(pool: Pool) -> None:
