@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
@@ -16,21 +15,18 @@ def name_proposals(
     proposals: Sequence[Proposal], wires: Mapping[UUID, str], taken: Mapping[UUID, Collection[str]]
 ) -> list[str]:
     """A name for each of `proposals`, unique in its scope. `taken`: names that exist, by scope."""
-    bases = [_base(p, wires.get(p.wires[0], "")) for p in proposals]
-    common = Counter((p.scope, base) for p, base in zip(proposals, bases, strict=True))
     used = {(scope, name) for scope, names in taken.items() for name in names}
-    names = []
-    for proposal, base in zip(proposals, bases, strict=True):
-        name = base
-        if common[proposal.scope, base] > 1 or (proposal.scope, name) in used:
-            name = f"{base}-{_spelled(proposal)}"
-        number = 2
+    names: dict[int, str] = {}
+    # The one that most VMs are in has the plain name.
+    for place, proposal in sorted(enumerate(proposals), key=lambda pair: (-pair[1].vms, pair[0])):
+        name = base = _base(proposal, wires.get(proposal.wires[0], ""))
+        number = 1
         while (proposal.scope, name) in used:
-            name = f"{base}-{_spelled(proposal)}-{number}"
+            name = f"{base}-{_spelled(proposal)}" + (f"-{number}" if number > 1 else "")
             number += 1
         used.add((proposal.scope, name))
-        names.append(name)
-    return names
+        names[place] = name
+    return [names[place] for place in range(len(proposals))]
 
 
 def _base(proposal: Proposal, wire: str) -> str:
