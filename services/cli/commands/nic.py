@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,11 +11,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from services.allocator import queries
+from services.allocator.domain.fixes import Device, name_port
+from services.allocator.explaining import WhyVm
+from services.allocator.explaining import why as explain
 from services.allocator.queries import NicRow, UnmatchedRow
 from services.cli.commands import who_had
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, present
 from services.cli.rendering.inventory import render_nics, render_unmatched
+from services.cli.rendering.why import render_why
 from services.cli.selecting import canonical_address
 from services.cli.settings import load
 from services.cli.sight import Seen, seen_on
@@ -69,6 +74,24 @@ def unmatched(
 
     found = with_platform(work, as_json=as_json)
     present(found.told(), lambda: found.below(_render(found.rows)), as_json=as_json)
+
+
+@app.command()
+def why(
+    which: Annotated[str, typer.Argument(help="Name, managed object id or id of the VM.")],
+    port: Annotated[str, typer.Argument(help="Device key, MAC or label of the port.")],
+    as_json: Json = False,
+) -> None:
+    """Say for one port of a VM why it has its NIC record, or none."""
+
+    async def work(platform: Platform) -> WhyVm:
+        whole = await explain(platform.pool, which, weight=load().allocator.weight())
+        placed = [p for p in whole.ports if p.device_key is not None]
+        meant = name_port([Device(p.device_key or 0, p.label, p.mac) for p in placed], port)
+        return replace(whole, ports=tuple(p for p in placed if p.device_key == meant.key))
+
+    found = with_platform(work, as_json=as_json)
+    present(found, lambda: render_why(found), as_json=as_json)
 
 
 def _render(rows: Sequence[UnmatchedRow]) -> RenderableType:
