@@ -24,9 +24,10 @@ async def holders_named(conn: Connection) -> AsyncIterator[None]:
         if refusal.code != "subnet_in_use":
             raise
         found = cast("Sequence[Mapping[str, Any]]", refusal.details["holders"])
+        said = str(refusal).partition(", the first is")[0]
         held = [(str(one["address"]), Holder(one["kind"], UUID(one["id"]))) for one in found]
         raise LedgerRefusal(
-            f"{refusal}. In use: {await listed(conn, held, cast('int', refusal.details['total']))}",
+            f"{said}: {await listed(conn, held, cast('int', refusal.details['total']))}",
             code=refusal.code,
             hint=refusal.hint,
             field=refusal.field,
