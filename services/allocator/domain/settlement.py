@@ -39,6 +39,8 @@ class SeenOn:
     since: datetime
     ended_at: datetime | None = None
     mac: str | None = None
+    unsettled: bool = False
+    """What was seen on the port before still counts, see `kept`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,7 @@ def _by_address(case: Case) -> dict[str, list[tuple[Claimant, UUID]]]:
                     since=seen.since,
                     match=matched,
                     contradicts=_contradicts(seen.address, case.fixed.get(seen.port, ())),
+                    unsettled=seen.unsettled,
                     mac=seen.mac,
                     memory=seen.port in case.silent,
                 )
@@ -250,7 +253,9 @@ def _endings(case: Case) -> dict[Spot, Ending]:
             else:
                 spot = (case.scope_of[seen.vcenter], seen.address)
                 holder = Holder("sighting", seen.port)
-            _keep_later(last, spot, Ending(holder, seen.since, seen.ended_at))
+            # Whichever of the two gave it up: what matches may have changed since the ledger was told.
+            ours = frozenset({seen.nic, seen.port})
+            _keep_later(last, spot, Ending(holder, seen.since, seen.ended_at, ours))
     for stated in case.stated:
         if stated.ended_at is not None:
             ending = Ending(Holder("nic", stated.nic), stated.since, stated.ended_at)
@@ -263,8 +268,8 @@ def _keep_later(last: dict[Spot, Ending], spot: Spot, ending: Ending) -> None:
     later = ending
     if known is not None:
         later = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
-    ours = {ending.holder.id} | (known.ours if known is not None else set())
-    last[spot] = later._replace(ours=frozenset(ours))
+    ours = ending.ours | {ending.holder.id} | (known.ours if known is not None else frozenset())
+    last[spot] = later._replace(ours=ours)
 
 
 def _match(case: Case, seen: SeenOn) -> Match:

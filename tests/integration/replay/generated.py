@@ -15,6 +15,7 @@ from services.allocator.settings import AllocatorSettings
 from shared.bus.port import Delivery, Message
 from shared.events.commands import SubnetCreate
 from shared.events.envelope import Envelope, wrap
+from shared.model.identifiers import wire_id
 from shared.runtime.consuming import Received
 from shared.runtime.publishing import message_of
 from shared.store.pool import Pool
@@ -26,8 +27,12 @@ EVENTS_A_VM = 20
 """Different ones, on the average."""
 
 
-def facts(count: int, seed: int = 1) -> Iterator[Envelope[Any]]:
-    """`count` facts of two vCenters, half of them said before; port groups first."""
+def facts(count: int, seed: int = 1, *, apart: bool = True) -> Iterator[Envelope[Any]]:
+    """`count` facts of two vCenters, half of them said before; port groups first.
+
+    Not `apart`, both vCenters have the same addresses: every one is contested, and every wire of the second
+    is evidence.
+    """
     dice = Random(seed)  # noqa: S311  the same log in every run
     tellers = [Teller(VC1), Teller(VC2)]
     told: list[Envelope[Any]] = []
@@ -39,31 +44,33 @@ def facts(count: int, seed: int = 1) -> Iterator[Envelope[Any]]:
         if number > vms and dice.random() < REPEATED:
             yield dice.choice(told)
             continue
-        told.append(_next(dice, dice.choice(tellers), dice.randrange(vms)))
+        told.append(_next(dice, dice.choice(tellers), dice.randrange(vms), apart=apart))
         yield told[-1]
         if number and number % max(1, count // 5) == 0:
             tellers = [_later(say) for say in tellers]
 
 
-def _next(dice: Random, say: Teller, number: int) -> Envelope[Any]:
+def _next(dice: Random, say: Teller, number: int, *, apart: bool) -> Envelope[Any]:
     # Of each vCenter's own: a VM that two of them claim is another matter, with tests of its own.
-    name, network = f"{'ab'[say.vcenter == VC2]}{number}", number % NETWORKS
+    second = say.vcenter == VC2
+    name, network = f"{'ab'[second]}{number}", number % NETWORKS
+    first_net = 100 if second and apart else 0
     what = dice.random()
     if what < 0.35:
         moved = dice.randrange(NETWORKS) if what < 0.03 else network
         return say.vm(name, f"pg-{moved}", f"pg-{(moved + 1) % NETWORKS}", cpus=dice.choice((2, 4, 8)))
     if what < 0.97:
         shift = dice.choice((0, 0, 0, 1))
-        return say.guest(name, _address(number, 0, shift), _address(number, 1, 0), gateway=None)
+        return say.guest(name, _address(first_net, number, 0, shift), _address(first_net, number, 1))
     if what < 0.985:
         return say.guest(name)
     return say.gone(name)
 
 
-def _address(number: int, port: int, shift: int) -> str:
+def _address(first_net: int, number: int, port: int, shift: int = 0) -> str:
     """An address in the subnet of the VM's port; its own, but for a few that contest their neighbour's."""
     network, host = (number % NETWORKS + port) % NETWORKS, (number // NETWORKS) * 2 + port + shift
-    return f"10.{network}.{(host // 250) % 250}.{host % 250 + 2}"
+    return f"10.{first_net + network}.{(host // 250) % 250}.{host % 250 + 2}"
 
 
 def _later(say: Teller) -> Teller:
@@ -75,15 +82,16 @@ def messages(envelopes: Sequence[Envelope[Any]]) -> list[Message]:
     return [message_of(envelope) for envelope in envelopes]
 
 
-async def with_subnets(pool: Pool) -> Allocator:
-    """An allocator whose operators have made a subnet for each port group of the first vCenter."""
+async def with_subnets(pool: Pool, *, apart: bool = True) -> Allocator:
+    """An allocator whose operators have made a subnet for each port group, or the first vCenter's alone."""
     allocator = Allocator(pool, AllocatorSettings())
-    say = Teller(VC1)
-    await allocator.apply([say.portgroup(f"pg-{number}") for number in range(NETWORKS)])
-    for number in range(NETWORKS):
-        command = SubnetCreate(
-            name=f"s{number}", prefix=f"10.{number}.0.0/16", wire=f"pg-{number}", by="anna"
-        )
+    for say in (Teller(VC1), Teller(VC2)):
+        await allocator.apply([say.portgroup(f"pg-{number}") for number in range(NETWORKS)])
+    for number in range(2 * NETWORKS if apart else NETWORKS):
+        site, network = divmod(number, NETWORKS)
+        wire = wire_id((VC1, VC2)[site], f"pg-{network}")
+        prefix = f"10.{100 * site + network}.0.0/16"
+        command = SubnetCreate(name=f"s{number}", prefix=prefix, wire=str(wire), by="anna")
         envelope = wrap(command, source="cli", time=START, id=str(UUID(int=number + 1)))
         await allocator.command(Received(envelope, Delivery(message_of(envelope), "commands", 1, 1)))
     await pool.execute("DELETE FROM bus.outbox")

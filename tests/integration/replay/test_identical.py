@@ -21,12 +21,10 @@ from tests.integration.replay.story import begun, plan_of, played
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(900)]
 
-EVENTS = 20_000
 
-
-async def taken(bus: Bus, pool: Pool, count: int) -> None:
+async def taken(bus: Bus, pool: Pool, count: int, *, apart: bool) -> None:
     """Let an allocator, whose subnets are made, take `count` facts from its queue."""
-    allocator = await with_subnets(pool)
+    allocator = await with_subnets(pool, apart=apart)
     stop = asyncio.Event()
     left = count
 
@@ -40,8 +38,9 @@ async def taken(bus: Bus, pool: Pool, count: int) -> None:
     await consume(bus, ALLOCATOR_FACTS, handler, stop=stop, name="test")
 
 
+@pytest.mark.parametrize(("count", "apart"), [(20_000, True), (4_000, False)])
 async def test_g3_a_log_twice_and_shuffled_leaves_the_identical_database(
-    database: str, pool: Pool, second_database: str, tmp_path: Path
+    database: str, pool: Pool, second_database: str, tmp_path: Path, count: int, apart: bool
 ) -> None:
     here = await connect_bus(amqp_url=None, database_url=database, name="here")
     there = await connect_bus(amqp_url=None, database_url=second_database, name="there")
@@ -49,8 +48,8 @@ async def test_g3_a_log_twice_and_shuffled_leaves_the_identical_database(
     try:
         await here.declare(TOPOLOGY)
         await there.declare(TOPOLOGY)
-        await here.publish(messages(list(facts(EVENTS))))
-        await taken(here, pool, EVENTS)
+        await here.publish(messages(list(facts(count, apart=apart))))
+        await taken(here, pool, count, apart=apart)
 
         whole, mixed = tmp_path / "whole.jsonl.gz", tmp_path / "mixed.jsonl.gz"
         writer = EventWriter.create(whole, {})
@@ -59,8 +58,8 @@ async def test_g3_a_log_twice_and_shuffled_leaves_the_identical_database(
         Random(3).shuffle(twice)  # noqa: S311  the same order in every run
         EventWriter.create(mixed, {}).write(twice)
         plan = Plan(file=str(mixed), first=1, last=len(twice), target=Target(queue=ALLOCATOR_FACTS))
-        assert (await played(there, other, await begun(other, plan))).sent == 2 * EVENTS
-        await taken(there, other, 2 * EVENTS)
+        assert (await played(there, other, await begun(other, plan))).sent == 2 * count
+        await taken(there, other, 2 * count, apart=apart)
 
         assert (await rows(pool))["inventory.nic"] > 100
         assert [row async for row in differences(pool, other)] == []
