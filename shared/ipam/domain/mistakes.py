@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -14,6 +15,8 @@ from shared.model.addresses import IPAddress, IPNetwork, parse_address, parse_pr
 SMALLEST_IPV6_MTU = 1280
 """RFC 8200, section 5."""
 LONGEST_NAME = 100
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?")
 
 
 class RangeDraft(Protocol):
@@ -48,6 +51,10 @@ class SubnetDraft(Protocol):
     @property
     def dns(self) -> Sequence[str]: ...
     @property
+    def domain(self) -> str | None: ...
+    @property
+    def ntp(self) -> Sequence[str]: ...
+    @property
     def mtu(self) -> int | None: ...
     @property
     def vlan(self) -> int | None: ...
@@ -68,7 +75,7 @@ class Mistake:
 
 def check_subnet(draft: SubnetDraft) -> list[Mistake]:
     """All mistakes in `draft`; none means that it can be created if nothing else stands in its place."""
-    mistakes = [*_name(draft.name), *_numbers(draft), *_name_servers(draft.dns)]
+    mistakes = [*_name(draft.name), *_numbers(draft), *_name_servers(draft.dns), *_names(draft)]
     try:
         prefix = parse_prefix(draft.prefix)
     except ValueError as error:
@@ -141,6 +148,20 @@ def _name_servers(servers: Sequence[str]) -> Iterator[Mistake]:
             parse_address(server)
         except ValueError as error:
             yield Mistake("dns_invalid", "dns", f"name server: {error}")
+
+
+def _names(draft: SubnetDraft) -> Iterator[Mistake]:
+    if draft.domain is not None and not _HOST_NAME.fullmatch(draft.domain):
+        text = f"{draft.domain!r} is no DNS domain; write it like example.net"
+        yield Mistake("domain_invalid", "domain", text)
+    for server in draft.ntp:
+        if _HOST_NAME.fullmatch(server) and not server.replace(".", "").isdecimal():
+            continue
+        try:
+            parse_address(server)
+        except ValueError:
+            text = f"time server {server!r} is neither an address nor a host name"
+            yield Mistake("ntp_invalid", "ntp", text)
 
 
 def _prefix(prefix: IPNetwork) -> Iterator[Mistake]:

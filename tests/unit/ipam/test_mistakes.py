@@ -32,6 +32,8 @@ class Draft:
     ranges: tuple[Range, ...] = ()
     gateway: str | None = None
     dns: tuple[str, ...] = ()
+    domain: str | None = None
+    ntp: tuple[str, ...] = ()
     mtu: int | None = None
     vlan: int | None = None
     routes: tuple[Route, ...] = ()
@@ -92,6 +94,13 @@ MISTAKES = [
     (Draft(routes=(Route("2001:db8::/32", "fe80::1"),)), "mixed_families", "routes", "IPv6, the prefix"),
     (Draft(routes=(Route("10.9.0.1/16", "10.0.0.1"),)), "route_invalid", "routes", "host bits"),
     (Draft(dns=("resolver",)), "dns_invalid", "dns", "name server: 'resolver'"),
+    (Draft(dns=("10.0.0.2/24",)), "dns_invalid", "dns", "prefix length"),
+    (Draft(dns=("fe80::1%eth0",)), "dns_invalid", "dns", "zone"),
+    (Draft(domain="exa mple.net"), "domain_invalid", "domain", "no DNS domain"),
+    (Draft(domain="-a.net"), "domain_invalid", "domain", "no DNS domain"),
+    (Draft(domain="a" * 64), "domain_invalid", "domain", "no DNS domain"),
+    (Draft(ntp=("10.0.0",)), "ntp_invalid", "ntp", "neither an address nor a host name"),
+    (Draft(ntp=("ntp example.net",)), "ntp_invalid", "ntp", "neither an address nor a host name"),
     (replace(SIX, mtu=1279), "mtu_too_small_for_ipv6", "mtu", "needs 1280"),
     (Draft(mtu=67), "mtu_out_of_range", "mtu", "between 68 and 65535"),
     (Draft(mtu=65536), "mtu_out_of_range", "mtu", "between 68 and 65535"),
@@ -134,6 +143,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         Draft(prefix="2001:db8::/127", gateway="2001:db8::"),
         Draft(prefix="2001:db8::9/128"),
         Draft(name="Büro 3. Stock, DHCP/fest"),
+        Draft(domain="web.example.net.", ntp=("ntp1.example.net", "192.0.2.1", "2001:db8::1")),
     ],
 )
 def test_sound_subnets_have_no_mistakes(draft: Draft) -> None:
