@@ -157,7 +157,7 @@ def test_08a_an_interrupted_creation_leaves_nothing(here: Shell) -> None:
     """Ctrl-C while the guests are customized: no VM is left, no reservation held."""
 
     @contextmanager
-    def interrupting() -> Iterator[Watch]:
+    def interrupting(_vms: int) -> Iterator[Watch]:
         pressed: list[str] = []
 
         def tell(what: str, _percent: int) -> None:
