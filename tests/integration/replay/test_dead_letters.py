@@ -87,7 +87,7 @@ async def test_g8_a_poisoned_event_names_the_guilty_field(bus: Bus) -> None:
 
 async def test_g8_every_death_is_counted_by_its_reason_and_all_that_wait(bus: Bus) -> None:
     def died(reason: str) -> float:
-        return DEAD_LETTERED.labels("allocator.facts", reason)._value.get()
+        return float(DEAD_LETTERED.labels("allocator.facts", reason)._value.get())
 
     before = {reason: died(reason) for reason in ("broken_body", "delivery_limit", "vcenter_odd")}
     odd, defect = beats(2)
