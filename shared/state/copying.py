@@ -37,10 +37,6 @@ async def clear_state(conn: Connection, tables: Sequence[Table]) -> None:
 async def _copy(source: Connection, target: Connection, table: Table) -> int:
     pieces: asyncio.Queue[bytes | None] = asyncio.Queue(PIECES)
 
-    async def arriving() -> AsyncIterator[bytes]:
-        while (piece := await pieces.get()) is not None:
-            yield piece
-
     async def read() -> None:
         try:
             await source.copy_from_table(
@@ -53,6 +49,11 @@ async def _copy(source: Connection, target: Connection, table: Table) -> int:
         finally:
             await pieces.put(None)
 
+    async def arriving() -> AsyncIterator[bytes]:
+        while (piece := await pieces.get()) is not None:
+            yield piece
+        await reading  # what went wrong there is the reason, and not that the copy ends here
+
     async with translate_errors():
         reading = asyncio.create_task(read())
         try:
@@ -63,7 +64,8 @@ async def _copy(source: Connection, target: Connection, table: Table) -> int:
                 source=arriving(),
                 format="binary",
             )
-            await reading
-        finally:
+        except BaseException:
             reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            raise
     return int(told.split()[-1])

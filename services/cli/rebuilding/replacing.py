@@ -140,6 +140,7 @@ async def _swap_in(live: Connection, rebuilt: Built, teller: Teller) -> int:
     await live.execute(_FINDINGS_BACK)
     await live.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what is deferred would stand against altering
     await _triggers(live, tables, on=True)
+    await live.execute(f"ANALYZE {', '.join(table.quoted for table in tables)}")
     return rows
 
 

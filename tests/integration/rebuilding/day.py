@@ -35,6 +35,7 @@ from shared.events.subnet import AddressRange
 from shared.events.subnet_commands import SubnetMerge, SubnetMove, SubnetSplit
 from shared.events.topology import ALLOCATOR_FACTS
 from shared.events.vm_nics import VmUnfixNics
+from shared.events.wire_commands import WireSetMapping
 from shared.runtime.environment import Platform, open_platform
 
 PATIENCE = timedelta(seconds=30)
@@ -88,7 +89,7 @@ class Day:
         rows = await self.platform.pool.fetch("SELECT id, name, default_wire FROM ipam.subnet ORDER BY name")
         wires = await self.platform.pool.fetch("SELECT id FROM inventory.wire WHERE NOT uplink ORDER BY id")
         subnet = str(self.dice.choice(rows)["id"])
-        match self.dice.randrange(14):
+        match self.dice.randrange(15):
             case 0:
                 self.made += 1
                 await self.order(
@@ -111,6 +112,10 @@ class Day:
                 await self.fix()
             case 7 | 8:
                 await self.address()
+            case 14:
+                vcenter = await self.platform.pool.fetchval("SELECT id FROM inventory.vcenter")
+                mapping: Any = self.dice.choice(("switch", "portgroup"))
+                await self.order(WireSetMapping(vcenter=vcenter, mapping=mapping, by="day"))
             case 9 | 10 | 11:
                 await self.reshape(subnet, str(self.dice.choice(wires)["id"]))
             case _:

@@ -12,7 +12,6 @@ FOLLOWS = (
     "wire.rebound",  # each use that it moved is an event, too
 
     "vm.create.batch.answered",  # its answers are events, too
-    "wire.mapping.changed",  # nobody says it yet
     "replay.", "dead_letter.",  # about messages, not about the state
 )  # fmt: skip
 
