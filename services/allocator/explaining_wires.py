@@ -141,9 +141,7 @@ def _because(role: str, by: str | None, seen: Sequence[Witness], weighs: int, we
     if role == "denied":
         return f"{who} denied it; {is_seen}" + (" all the same" if count else "")
     if role == "detected":
-        return (
-            f"{is_seen} ({weight.threshold} needed); it is detached when nobody was for {_span(weight.rest)}"
-        )
+        return f"{is_seen} ({weight.threshold} needed); it stays until nobody is for {_span(weight.rest)}"
     if role == "seen":
         return f"{is_seen}, which weighs {weighs} of the {weight.threshold} needed to attach it"
     return "nobody is seen on it with an address of the subnet, and no operator said anything about it"

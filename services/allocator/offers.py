@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.allocator.announcing import Announcements
@@ -40,12 +40,18 @@ async def read_offers(conn: Connection, wires: Collection[UUID] | None = None) -
         """,
         None if wires is None else list(wires),
     )
-    uses = await read_uses(conn, {row["old_id"] for row in rows})
-    return [
-        Offer(_facts(row["old"]), _facts(row["new"]), uses[row["old_id"]])
-        for row in rows
-        if row["old_id"] in uses
+    offers = [Offer(_facts(row["old"]), _facts(row["new"]), ()) for row in rows]
+    uses = await read_uses(conn, {w.id for offer in offers for w in (offer.old, offer.new)})
+    open_still = [
+        replace(offer, uses=_left(uses.get(offer.old.id, ()), uses.get(offer.new.id, ()))) for offer in offers
     ]
+    return [offer for offer in open_still if offer.uses]
+
+
+def _left(old: Sequence[WireUse], new: Sequence[WireUse]) -> tuple[WireUse, ...]:
+    """What people said of the old wire, for subnets for which nobody has said anything of the new one."""
+    decided = {use.subnet for use in new if use.role != "detected"}
+    return tuple(use for use in old if use.role != "detected" and use.subnet not in decided)
 
 
 async def count_offers(pool: Pool) -> int:

@@ -28,6 +28,13 @@ from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
 
 Role = Literal["default", "pinned", "denied"]
+_RECORDS = """
+    SELECT EXISTS (
+        SELECT FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id
+        WHERE n.wire_id = $1 AND a.subnet_id = $2
+    )
+"""
+"""Whether a wire carries records of a subnet."""
 
 
 async def rebind(
@@ -35,7 +42,8 @@ async def rebind(
 ) -> dict[str, Any]:
     """Use all subnets of the old wire from the new one, and match what is seen there. All or nothing.
 
-    What was detected on the old wire is pinned on the new one: by now an operator says so. Raises
+    What was detected on the old wire is pinned on the new one: by now an operator says so. While VMs have
+    records on the old one still, it stays pinned, so that none is lost before they are moved. Raises
     `PermanentError`: wire_unknown, wire_ambiguous, wire_is_uplink, wire_in_use, wire_retired,
     nothing_to_rebind, scopes_differ.
     """
@@ -97,8 +105,12 @@ async def _move(
     out: Announcements,
 ) -> Role:
     """Give the new wire what the old one was to a subnet, and say what that is."""
+    more: dict[str, Any] = {"since": envelope.time, "by": envelope.data.by}
+    kept = await conn.fetchval(_RECORDS, old.id, use.subnet)
     if use.role == "default":
         before, after = await update_subnet(conn, use.subnet, {"default_wire": new.id}, envelope.time)
+        if kept:
+            await set_wire(conn, use.subnet, old.id, "pinned", envelope.time, by=envelope.data.by)
         moved = SubnetMoved(
             subnet=after.facts(),
             before=before.facts(),
@@ -108,9 +120,9 @@ async def _move(
         out.add(moved, use.subnet, cause=envelope)
         return "default"
     view = (await read_subnets(conn, [use.subnet]))[use.subnet]
-    more: dict[str, Any] = {"since": envelope.time, "by": envelope.data.by}
     role: Literal["pinned", "denied"] = "denied" if use.role == "denied" else "pinned"
-    if use.role != "detected":  # what was seen there stays evidence until it ends by itself
+    # What was detected stays so until the evidence ends by itself.
+    if use.role != "detected" and not kept:
         await set_wire(conn, use.subnet, old.id, None, envelope.time)
         out.add(
             detached_event(view, old, "rebound", before=use.role, **more), use.subnet, old.id, cause=envelope

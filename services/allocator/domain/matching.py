@@ -10,7 +10,6 @@ known which ones a wire carries, a subnet of another VLAN is not detected on it,
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +17,7 @@ from uuid import UUID
 
 from services.allocator.domain.reports import UNPLACED, link_local
 from shared.events.address import Verdict
-from shared.model.addresses import IPAddress, IPNetwork
+from shared.model.addresses import IPAddress, IPNetwork, as_value
 
 Role = Literal["default", "mapped", "detected", "pinned", "denied"]
 """`mapped`: on the same switch and VLAN as the default wire, in a vCenter where those make a network."""
@@ -66,9 +65,9 @@ def match(
         return Match(verdict="link_local")
     if not wire_known:
         return Match(verdict="wire_unknown", subnets=() if containing is None else (containing,))
-    ip = ipaddress.ip_address(address)
+    ip = as_value(address)
     inside = [(subnet, role) for subnet, role in on_wire if ip in subnet.prefix]
-    for roles in (("default", "mapped"), ("detected", "pinned")):
+    for roles in _TIERS:
         found = [s for s, role in inside if role in roles and not (s.off_vlan and role == "detected")]
         if found:
             return _longest(found)
@@ -83,6 +82,8 @@ def match(
     return Match(verdict="no_subnet_on_wire")
 
 
+_TIERS: tuple[tuple[Role, ...], ...] = (("default", "mapped"), ("detected", "pinned"))
+"""Roles from which a subnet is taken, the first first."""
 _BY_EVIDENCE = ("detected", "denied")
 """Roles by which a subnet is not put on a wire by anybody."""
 

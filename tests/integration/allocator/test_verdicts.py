@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 import pytest
 
-from services.allocator import settling
+from services.allocator import reading
+from services.allocator.domain.sentences import Ground, SubnetNamed, explain
 from services.allocator.explaining import why
 from shared.events import commands as cmd
 from shared.events.address import Verdict
@@ -116,9 +117,11 @@ class _NamedGroups(Teller):
         return super().vm(name, *({"app": "pg-2", "web": "pg-1"}.get(n or "", n) for n in networks), **more)
 
 
-def test_the_list_of_verdicts_is_closed_and_each_has_its_scene() -> None:
-    scenes_elsewhere = {"drift", "shared"}  # what people state and declare has tests of its own
-    assert set(SCENES) | scenes_elsewhere >= set(get_args(Verdict))
+def test_the_list_of_verdicts_is_closed_and_each_has_its_sentence() -> None:
+    assert set(SCENES) <= set(get_args(Verdict)), "what people state and declare has tests of its own"
+    for verdict in get_args(Verdict):
+        ground = Ground(verdict, "10.0.0.5", "vm", "NIC", "wire", [SubnetNamed("s", "10.0.0.0/24", "w")], "x")
+        assert "10.0.0.5" in explain(ground)
 
 
 async def test_g6_a_port_whose_tools_are_silent_says_so(pool: Pool) -> None:
@@ -142,13 +145,12 @@ async def test_a_subnet_or_wire_change_looks_at_the_parked_ports_it_may_concern_
         group, pattern = (("pg-1", near), ("pg-2", near), ("pg-2", far))[n % 3]
         await stage.tell(say.vm(f"v{n}", group), say.guest(f"v{n}", pattern.format(n)))
     looked_at: set[str] = set()
-    real = settling.read
 
-    async def read(conn: Any, addresses: set[str], *rest: Any) -> Any:
+    async def read(conn: Any, addresses: set[str], *rest: Any, **named: Any) -> Any:
         looked_at.update(addresses)
-        return await real(conn, addresses, *rest)
+        return await reading.read(conn, addresses, *rest, **named)
 
-    monkeypatch.setattr(settling, "read", read)
+    monkeypatch.setattr("services.allocator.settling.read", read)
     inside = {near.format(n) for n in range(10, 40) if n % 3 != 2}
     outside = {far.format(n) for n in range(10, 40) if n % 3 == 2}
     await stage.subnet("prod", prefix, "web")

@@ -90,6 +90,21 @@ async def test_a_port_group_that_is_made_again_is_offered_and_stands_in_when_ask
         assert await read_offers(conn) == []
 
 
+async def test_no_record_is_lost_when_a_wire_stands_in_before_its_vms_are_moved(pool: Pool) -> None:
+    stage, say = await staged(pool)
+    records = await pool.fetch("SELECT * FROM inventory.nic")
+    await stage.tell(say.portgroup_gone("pg-1"), say.portgroup("pg-9", "web", **ON_SWITCH))
+    await stage.told()
+    await stage.command(WireRebind(old="pg-1", new="pg-9"))
+    assert await stage.types() == ["subnet.moved", "wire.rebound"]
+    assert await pool.fetch("SELECT * FROM inventory.nic") == records
+    async with pool.acquire() as conn:
+        assert await read_offers(conn) == [], "nothing is left to decide"
+    await stage.tell(say.vm("a", "pg-9"))
+    assert await stage.types() == ["nic.updated"]
+    assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
+
+
 async def test_additional_wires_move_with_their_roles(pool: Pool) -> None:
     stage, say = await staged(pool)
     await stage.tell(*(say.portgroup(f"pg-{n}", f"w{n}", **ON_SWITCH) for n in (2, 3, 4)))
