@@ -64,6 +64,8 @@ ROLES = """
 SELECT id, default_wire, 'default' FROM ipam.subnet
 UNION ALL
 SELECT subnet_id, wire_id, role FROM ipam.subnet_wire
+UNION ALL
+SELECT subnet_id, wire_id, 'mapped' FROM inventory.mapped_wire
 """
 PLACES_OF_VM = """
 SELECT v.vcenter_id, v.host FROM inventory.vm v
@@ -91,5 +93,8 @@ UNION ALL
 SELECT 'role ' || id || ' ' || default_wire || ' default' FROM ipam.subnet WHERE id = ANY ($4::uuid[])
 UNION ALL
 SELECT 'role ' || subnet_id || ' ' || wire_id || ' ' || role FROM ipam.subnet_wire
+WHERE subnet_id = ANY ($4::uuid[])
+UNION ALL
+SELECT 'role ' || subnet_id || ' ' || wire_id || ' mapped' FROM inventory.mapped_wire
 WHERE subnet_id = ANY ($4::uuid[])
 """

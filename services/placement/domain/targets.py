@@ -13,7 +13,7 @@ from services.placement.domain.rules import subnet_rule, wire_rule
 from services.placement.domain.world import Role, SubnetFacts, WireFacts, World
 from shared.events.placement import NicRequest
 
-_RANK: Mapping[Role, int] = {"default": 0, "pinned": 1, "detected": 2, "denied": 3}
+_RANK: Mapping[Role, int] = {"default": 0, "mapped": 1, "pinned": 2, "detected": 3, "denied": 4}
 Families = tuple[int, ...]
 
 
@@ -46,7 +46,7 @@ class Option(NamedTuple):
 
     @property
     def preference(self) -> tuple[int, tuple[tuple[str, str], ...], str, str]:
-        """Least is best: the subnet's default wire, then pinned, then detected ones; then by name and id."""
+        """Least is best: default wire before mapped, pinned and detected ones; then by name and id."""
         return (
             max(_RANK[role] for role in self.roles),
             tuple((subnet.name, str(subnet.id)) for subnet in self.subnets),

@@ -14,8 +14,8 @@ from shared.events.inventory import ForeignNetwork, Vlan
 from shared.events.subnet import Route
 from shared.model.addresses import IPNetwork
 
-Role = Literal["default", "pinned", "detected", "denied"]
-"""What a wire is to a subnet."""
+Role = Literal["default", "mapped", "pinned", "detected", "denied"]
+"""What a wire is to a subnet. "mapped": one network with the default wire, as their vCenter is set up."""
 
 
 class HostKey(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 from services.placement.settings import PlacementSettings
 from shared.events.base import Event
 from shared.events.commands import CommandReplied, ReservationCancel, ReservationConfirm, ReservationExtend
-from shared.events.inventory import ForeignNetwork, VlanUnknown
+from shared.events.inventory import ForeignNetwork, VlanId, VlanUnknown
 from shared.events.placement import (
     Backing,
     Disk,
@@ -26,7 +26,7 @@ from shared.events.placement import (
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Pool
 from tests.integration.placement.conftest import Placement, held, request
-from tests.integration.placement.inventory import Inventory
+from tests.integration.placement.inventory import START, VCENTER, Inventory
 
 pytestmark = pytest.mark.postgres
 
@@ -105,6 +105,27 @@ async def test_a_port_group_without_a_free_port_takes_no_more(
     assert refusal.reason == "2 hosts see subnet net-1; 2 have no free port"
     await placement.ask(ReservationCancel(reservation=answer.reservation))
     assert isinstance((await placement.ask(request()))[0], VmCreatePlaced)
+
+
+async def test_where_a_switch_is_the_network_its_other_port_groups_serve_too(
+    pool: Pool, inventory: Inventory, placement: Placement
+) -> None:
+    """G6: a port group of the same VLAN beside the default one, once an operator decided so."""
+    vlan = VlanId(id=101)
+    await inventory.subnet(1, await inventory.portgroup(1, [1], vlan=vlan))
+    await inventory.portgroup(2, [1, 2], vlan=vlan)
+    wanted = request(memory_mb=40 * 1024)
+    assert (await placement.place(wanted)).nics[0].wire.name == "pg-1"
+    assert "1 host sees subnet net-1" in (await placement.refuse(request(memory_mb=40 * 1024))).reason
+    await pool.execute(
+        "INSERT INTO inventory.wire_mapping (vcenter_id, mapping, since, by) VALUES ($1, 'switch', $2, 'me')",
+        VCENTER, START,
+    )  # fmt: skip
+    placement.pass_time(1)
+    other = await placement.place(request(memory_mb=40 * 1024))
+    assert (other.host, other.nics[0].wire.name) == ("host-2", "pg-2")
+    [why] = [ruling for ruling in other.explanation if ruling.kind == "wire" and ruling.passed]
+    assert "additional wire (mapped) of subnet net-1" in why.because
 
 
 async def test_an_opaque_network_is_answered_with_its_backing(
