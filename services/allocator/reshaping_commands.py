@@ -19,7 +19,7 @@ from services.allocator.following import follow_subnets
 from services.allocator.in_use import holders_named
 from services.allocator.settling import Policy, settle
 from services.allocator.subnet_commands import affected, new_identity
-from services.allocator.views import read_subnets
+from services.allocator.views import read_subnets, read_wires
 from shared.events.base import Event
 from shared.events.envelope import Envelope
 from shared.events.subnet import SubnetFacts
@@ -78,7 +78,8 @@ async def merge(
     )
     change = Change([first, *others], [whole.facts], {first.id: joined}, merged_event)
     [merged] = await put(conn, envelope, change, out, policy)
-    return {**merged, "given_up": list(whole.given_up), "wires": [_plain(w) for w in _wires(joined)]}
+    wires = await _named(conn, first.default_wire, joined)
+    return {**merged, "given_up": list(whole.given_up), "wires": wires}
 
 
 async def move(
@@ -111,7 +112,7 @@ async def move(
     draft = known.facts().model_copy(update={"default_wire": wire["id"]})
     change = Change([known], [draft], {known.id: roles}, moved_event)
     [moved] = await put(conn, envelope, change, out, policy)
-    return {**moved, "wires": [_plain(w) for w in _wires(roles)]}
+    return {**moved, "wires": await _named(conn, wire["id"], roles)}
 
 
 class Change(NamedTuple):
@@ -200,8 +201,14 @@ def _wires(roles: Roles) -> tuple[AdditionalWire, ...]:
     )
 
 
-def _plain(wire: AdditionalWire) -> dict[str, Any]:
-    return wire.model_dump(mode="json")
+async def _named(conn: Connection, default: UUID, roles: Roles) -> list[dict[str, Any]]:
+    """The wires of a subnet with their names, for whoever asked."""
+    names = await read_wires(conn, [default, *roles])
+    found: list[tuple[UUID, str]] = [(default, "default"), *((wire, use.role) for wire, use in roles.items())]
+    return [
+        {"wire": str(wire), "name": names[wire].name if wire in names else str(wire), "role": role}
+        for wire, role in found
+    ]
 
 
 def _names(name: str, count: int, given: Sequence[str]) -> list[str]:

@@ -67,6 +67,7 @@ async def state(
 ) -> None:
     """Note what an operator said of `addresses`, whoever holds them now; since when it is said, stays."""
     require_transaction(conn)
+    asked = list(dict.fromkeys(addresses))
     await conn.execute(
         """
         INSERT INTO ipam.reserved_address (scope_id, address, mac, note, by, since, until)
@@ -74,7 +75,7 @@ async def state(
         ON CONFLICT (scope_id, address) DO UPDATE SET
             mac = excluded.mac, note = excluded.note, by = excluded.by, until = excluded.until
         """,
-        *(scope, list(addresses), mac, note, by, at, until),
+        *(scope, asked, mac, note, by, at, until),
     )
     # The ledger's own row shows note and end, too; its time is when the address was taken first.
     await conn.execute(
@@ -83,7 +84,7 @@ async def state(
         WHERE scope_id = $1 AND address = ANY ($2::text[]::inet[]) AND holder_kind = 'reserved'
           AND (note, until) IS DISTINCT FROM ($3, $4)
         """,
-        *(scope, list(addresses), note, until),
+        *(scope, asked, note, until),
     )
 
 

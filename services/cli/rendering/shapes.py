@@ -20,6 +20,9 @@ def render_shape(result: Mapping[str, Any]) -> RenderableType:
         ranges = [f"{r['first']} - {r['last']}" for r in one["ranges"]]
         add(grid, Text(one["name"], style="bold"), one["prefix"], one.get("gateway"), ranges, one["id"])
     parts: list[RenderableType] = [grid]
+    if wires := result.get("wires"):
+        named = ", ".join(f"{wire['name']} ({wire['role']})" for wire in wires)
+        parts += [Text(), Text(f"wires: {named}")]
     if said := [*result.get("left_out", ()), *result.get("given_up", ())]:
         parts += [Text(), *(Text(f"• {line}", style="yellow") for line in said)]
     if result.get("dry_run"):

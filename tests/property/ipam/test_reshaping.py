@@ -68,7 +68,7 @@ def test_split_and_merged_again_a_subnet_is_what_it_was(
         more = 1
     whole = default_ranges(prefix, None)[0]
     gateway = str(whole.address(whole.first + offset % whole.size))
-    ranges = ()
+    ranges: tuple[AddressRange, ...] = ()
     if stated:
         first, last = whole.addresses()
         ranges = (AddressRange(first=str(first), last=str(last)),)
