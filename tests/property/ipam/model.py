@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from shared.ipam.domain import Claim, Holder, Interval, Release, subtract
+from shared.ipam.domain import Claim, Holder, Interval, Release, reserved_by, subtract
 from shared.model.addresses import IPAddress, IPNetwork, parse_address
 
 LIVE_IN_THE_WAY = ("nic", "reservation", "reserved")
@@ -39,6 +39,8 @@ class Net:
 class Model:
     nets: dict[UUID, Net] = field(default_factory=dict)
     rows: dict[tuple[UUID, IPAddress], Row] = field(default_factory=dict)
+    said: dict[tuple[UUID, IPAddress], tuple[str | None, datetime]] = field(default_factory=dict)
+    """What operators reserved: for which MAC, since when."""
 
     def subnet_of(self, scope: UUID, address: IPAddress) -> UUID | None:
         return next(
@@ -100,6 +102,12 @@ class Model:
                 outcome.append(False)
                 continue
             outcome.append(True)
+            if release.holder.kind == "reserved":
+                self.said.pop(key, None)
+            elif key in self.said:
+                holder = reserved_by(scope, release.address)
+                self.rows[key] = Row(holder, row.subnet, self.said[key][1], None)
+                continue
             net = None if row.subnet is None else self.nets[row.subnet]
             if net is None or not cooldown or (not net.cooldown and net.order != "longest_unused"):
                 del self.rows[key]
@@ -107,6 +115,15 @@ class Model:
                 cooling = Holder("cooling", release.holder.id)
                 self.rows[key] = Row(cooling, row.subnet, release.at, release.at + net.cooldown)
         return outcome
+
+    def bound(self, subnet: UUID, mac: str) -> list[IPAddress]:
+        """Addresses of the subnet that are bound to `mac` and nobody has, in order."""
+        scope = self.nets[subnet].scope
+        rows = self.rows_of(subnet)
+        return sorted(
+            (a for a, row in rows.items() if row.holder.kind == "reserved" and self.said[scope, a][0] == mac),
+            key=int,
+        )
 
     def rested(self, subnet: UUID, now: datetime) -> list[IPAddress]:
         """Addresses of the subnet that have cooled down, the longest rested first."""

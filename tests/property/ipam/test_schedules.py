@@ -29,10 +29,12 @@ from shared.events.subnet import AddressRange, AllocationOrder, SubnetFacts
 from shared.ipam.connection import Connection
 from shared.ipam.domain import Claim, Holder, Interval, Release, default_ranges, merge
 from shared.ipam.domain.claims import HolderKind
+from shared.ipam.domain.reshaping import part, parts_of_length, union
 from shared.ipam.errors import LedgerRefusal
 from shared.ipam.ledger import allocate, occupy, reclaim, release
 from shared.ipam.reserving import reserve, reserved_by, unreserve
-from shared.ipam.subnets import create_subnet, delete_subnet, ensure_scope, update_subnet
+from shared.ipam.reshaping import reshape
+from shared.ipam.subnets import create_subnet, delete_subnet, ensure_scope, get, update_subnet
 from shared.model.addresses import IPAddress, parse_address, parse_prefix
 from shared.model.identifiers import derive, scope_id, subnet_id
 from tests.property.ipam.model import LIVE_IN_THE_WAY, Model, Net
@@ -65,6 +67,7 @@ ADDRESSES = (
     "2001:db8:0:1:ffff:ffff:ffff:ffff",
 )
 KINDS: tuple[HolderKind, ...] = ("nic", "sighting", "reservation")
+MACS = ("00:50:56:00:00:01", "00:50:56:00:00:02")
 HOLDERS = tuple(Holder(kind, derive(kind, n)) for kind in KINDS for n in range(3))
 
 scopes = st.sampled_from(SCOPES)
@@ -272,17 +275,83 @@ class Schedules(RuleBasedStateMachine):
         expected = self.model.release(scope, releases, cooldown=cooldown)
         assert outcome.done == [r for r, done in zip(releases, expected, strict=True) if done]
 
-    @rule(scope=scopes, at=st.lists(spots, min_size=1, max_size=4), back=st.booleans())
-    def reserve(self, scope: str, at: list[tuple[int, int]], back: bool) -> None:
+    @rule(
+        scope=scopes,
+        at=st.lists(spots, min_size=1, max_size=4),
+        back=st.booleans(),
+        mac=st.sampled_from([None, *MACS]),
+    )
+    def reserve(self, scope: str, at: list[tuple[int, int]], back: bool, mac: str | None) -> None:
         space = scope_id(scope)
         some = [self._address(space, spot) for spot in at]
         if back:
+            for address in some:
+                self.model.said.pop((space, parse_address(address)), None)
             self._do(unreserve(self.conn, space, some, self.now))
             releases = [Release(a, reserved_by(space, a), self.now) for a in some]
             self.model.release(space, releases, cooldown=False)
         else:
-            self._do(reserve(self.conn, space, some, self.now))
-            self.model.occupy(space, [Claim(a, reserved_by(space, a), self.now) for a in some])
+            self._do(reserve(self.conn, space, some, self.now, mac=mac))
+            granted = self.model.occupy(space, [Claim(a, reserved_by(space, a), self.now) for a in some])
+            for address, done in zip(some, granted, strict=True):
+                key = space, parse_address(address)
+                if done:
+                    since = self.model.said[key][1] if key in self.model.said else self.now
+                    self.model.said[key] = mac, since
+
+    @precondition(lambda self: self.model.nets)
+    @rule(pick=st.integers(0, 9), holder=holders, mac=st.sampled_from(MACS))
+    def allocate_for_a_mac(self, pick: int, holder: Holder, mac: str) -> None:
+        subnet = self._one_of(pick)
+        net = self.model.nets[subnet]
+        bound = self.model.bound(subnet, mac)
+        if not bound:
+            return
+        self.model.reclaim(subnet, self.now)
+        got = self._do(allocate(self.conn, subnet, 1, holder, self.now, now=self.now, mac=mac))
+        assert got == [str(bound[0])]
+        assert net.prefix.version == bound[0].version
+        self.model.hand_out(subnet, bound[:1], holder, self.now)
+
+    @precondition(lambda self: self.model.nets)
+    @rule(pick=st.integers(0, 9))
+    def split_and_merge(self, pick: int) -> None:
+        subnet = self._one_of(pick)
+        known = self._do(get(self.conn, subnet))
+        assert known is not None
+        facts, net = known.facts(), self.model.nets[subnet]
+        if net.prefix.prefixlen + 1 > net.prefix.max_prefixlen:
+            return
+        halves = parts_of_length(facts.name, net.prefix, net.prefix.prefixlen + 1)
+        try:
+            other = part(facts, halves[1], derive("half", subnet), f"{facts.name} upper")
+            parts = [part(facts, halves[0], subnet, facts.name), other]
+        except LedgerRefusal:
+            return
+        made, refusal = self._try(reshape(self.conn, [known], parts, self.now))
+        if made is None:
+            ends = {halves[0].broadcast_address, halves[1].network_address}
+            assert refusal in {"subnet_in_use", "gateway_is_special", "nothing_allocatable"}
+            in_use = any(
+                row.holder.kind in ("nic", "reservation") and address in ends
+                for address, row in self.model.rows_of(subnet).items()
+            )
+            assert in_use or refusal != "subnet_in_use"
+            return
+        for one in made:
+            self.model.nets[one.id] = Net(
+                net.scope, one.prefix, list(one.ranges), one.gateway, net.order, net.cooldown
+            )
+        self.model.adopt()
+        self.the_rows_are_those_of_the_model()
+        self.free_is_ranges_without_gateway_and_rows()
+        whole = union(made[0].facts(), [made[1].facts()], None).facts
+        [back] = self._do(reshape(self.conn, made, [whole], self.now))
+        del self.model.nets[made[1].id]
+        self.model.nets[subnet] = Net(
+            net.scope, net.prefix, list(back.ranges), back.gateway, net.order, net.cooldown
+        )
+        self.model.adopt()
 
     @precondition(lambda self: self.model.nets)
     @rule(pick=st.integers(0, 9), count=st.integers(1, 5), holder=holders, seed=st.integers(0, 9))
