@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> None:
     """Consume facts and commands until `stop`."""
+    collect_seldom()
     options = settings.allocator
     allocator = Allocator(platform.pool, options)
     linger = timedelta(milliseconds=options.linger_ms)
@@ -59,13 +61,23 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
         )
 
 
+def collect_seldom() -> None:
+    """Look for garbage in cycles less often, and not in what was loaded at the start.
+
+    A batch makes many objects and hardly a cycle; looking for some as often as usual takes a sixth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+
+
 async def _prune(pool: Pool, options: AllocatorSettings, stop: asyncio.Event) -> None:
     while not stop.is_set():
         now = datetime.now(UTC)
         folded = timedelta(days=options.history_days)
         kept = max(folded, timedelta(days=options.sighting_days))
         try:
-            vms = await prune(pool, now - folded)
+            vms = await prune(pool, now - folded, timedelta(seconds=options.change_settle_seconds))
             sightings = await forget_sightings(pool, now - kept)
             tenures = await forget_tenures(pool, now - timedelta(days=options.tenure_days))
             commands = await forget_commands(pool, now - timedelta(days=options.audit_days))

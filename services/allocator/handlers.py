@@ -51,6 +51,7 @@ class Allocator:
             settings.weight(),
             settings.conflict_winner == "living",
             timedelta(seconds=settings.release_grace_seconds),
+            timedelta(seconds=settings.change_settle_seconds),
         )
 
     async def facts(self, received: Sequence[Received]) -> None:
@@ -91,7 +92,7 @@ class Allocator:
         _tell_wires(out, wires, occasion)
         await tell_offers(conn, out, wires, occasion)
         vms: list[Envelope[Any]] = _only(envelopes, inv.VmChanged, inv.VmRemoved, GuestAddressesChanged)
-        dirty = await apply_vms(conn, vms, occasion, self.policy.grace)
+        dirty = await apply_vms(conn, vms, occasion, self.policy.grace, self.policy.change)
         dirty.vcenters |= passed
         dirty.add(moved)
         dirty.add(await _on_known_wires(conn, wires))
@@ -140,7 +141,8 @@ class _Undone(Exception):
 
 
 def _only(envelopes: Sequence[Envelope[Event]], *kinds: type[V]) -> list[Envelope[V]]:
-    return [cast("Envelope[V]", e) for e in envelopes if isinstance(e.data, kinds)]
+    # By type, not by isinstance: events are no base classes of each other, and pydantic's check is slow.
+    return [cast("Envelope[V]", e) for e in envelopes if type(e.data) in kinds]
 
 
 async def _reply(

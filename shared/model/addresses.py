@@ -31,6 +31,12 @@ def parse_address(text: str | IPAddress) -> IPAddress:
     return address
 
 
+@lru_cache(1 << 13)
+def as_value(text: str) -> IPAddress:
+    """An address that was judged before, such as one out of an event or the database, as a value."""
+    return ipaddress.ip_address(text)
+
+
 def parse_prefix(text: str | IPNetwork) -> IPNetwork:
     """The network in `text`. Raises ValueError when it is none, or has host bits set (and says which)."""
     if not isinstance(text, str):

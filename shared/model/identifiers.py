@@ -6,10 +6,13 @@ id ("vm-42"), which is unique only together with the vCenter.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("5a1f7c1e-3d0b-5c57-9a44-7061746368ff")
 DEFAULT_SCOPE_NAME = "default"
+_REMEMBERED = 1 << 14
+"""Ids of ports and wires are asked for several times per event, and making one takes some microseconds."""
 
 
 def derive(kind: str, *parts: object) -> UUID:
@@ -22,6 +25,7 @@ def scope_id(name: str) -> UUID:
     return derive("scope", name)
 
 
+@lru_cache(_REMEMBERED)
 def wire_id(vcenter: UUID, network: str) -> UUID:
     """Id of the wire of a port group; `network` is its managed object id, such as "dvportgroup-7"."""
     return derive("wire", vcenter, network)
@@ -32,11 +36,13 @@ def vm_id(vcenter: UUID, moid: str, instance_uuid: UUID | None) -> UUID:
     return instance_uuid if instance_uuid is not None else derive("vm", vcenter, moid)
 
 
+@lru_cache(_REMEMBERED)
 def port_id(vm: UUID, device_key: int) -> UUID:
     """Id of a VM's network device; `device_key` is the vSphere device key, such as 4000."""
     return derive("port", vm, device_key)
 
 
+@lru_cache(_REMEMBERED)
 def nic_id(vm: UUID, device_key: int) -> UUID:
     """Id of the NIC record of a port; stable over port group, host and vCenter changes."""
     return derive("nic", vm, device_key)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from shared.events.guest import GuestAddress, GuestAddressesChanged, GuestRoute
+from shared.model.addresses import as_value
 
 UNPLACED = -1
 """The device key that stands for "on some device": Tools told an address, but not where."""
@@ -66,13 +66,13 @@ def speak(before: Report, report: Report) -> dict[int, tuple[Seen, ...]]:
 
 def link_local(address: str) -> bool:
     """169.254.0.0/16 or fe80::/10: true on every wire at once, so it identifies nobody."""
-    return address.startswith("169.254.") or (":" in address and ipaddress.ip_address(address).is_link_local)
+    return address.startswith("169.254.") or (":" in address and as_value(address).is_link_local)
 
 
 def _lasting(address: GuestAddress) -> bool:
     if address.origin == "random" or address.state in UNSETTLED:
         return False
-    ip = ipaddress.ip_address(address.address)
+    ip = as_value(address.address)
     return not (ip.is_loopback or ip.is_multicast or ip.is_unspecified)
 
 
