@@ -21,7 +21,7 @@ from shared.store.pool import Connection, Pool
 
 @dataclass(frozen=True, slots=True)
 class WhyWire:
-    """A wire of a subnet. `role`: default, detected, pinned, denied, seen (too little evidence), or none.
+    """A wire of a subnet. `role`: default, mapped, detected, pinned, denied, seen (too little), or none.
 
     `evidence` are the VMs that count, `weight` is what they weigh of the `needed`.
     """
@@ -112,10 +112,15 @@ async def _roles(conn: Connection, subnet: Subnet) -> dict[UUID, Record | None]:
         """
         SELECT wire_id, role, since, by FROM ipam.subnet_wire WHERE subnet_id = $1
         UNION ALL
+        SELECT wire_id, 'mapped', NULL, NULL FROM inventory.mapped_wire WHERE subnet_id = $1
+        UNION ALL
         SELECT s.wire_id, 'seen', min(s.first_seen), NULL FROM inventory.sighting s
         JOIN inventory.vcenter c ON c.id = s.vcenter_id AND c.scope_id = $4
         WHERE s.address BETWEEN $2::inet AND $3::inet AND s.wire_id <> $5
-          AND s.wire_id NOT IN (SELECT wire_id FROM ipam.subnet_wire WHERE subnet_id = $1)
+          AND s.wire_id NOT IN (
+              SELECT wire_id FROM ipam.subnet_wire WHERE subnet_id = $1
+              UNION ALL SELECT wire_id FROM inventory.mapped_wire WHERE subnet_id = $1
+          )
         GROUP BY s.wire_id
         ORDER BY 3, 1
         """,
@@ -136,6 +141,8 @@ def _because(role: str, by: str | None, seen: Sequence[Witness], weighs: int, we
     who = by or "an operator"
     if role == "default":
         return "the subnet was created on it"
+    if role == "mapped":
+        return "it is on the same switch and VLAN as the default wire, which makes them one network here"
     if role == "pinned":
         return f"{who} pinned it; {is_seen}"
     if role == "denied":

@@ -42,7 +42,7 @@ class VcenterRow:
 
 @dataclass(frozen=True, slots=True)
 class WireRole:
-    """What a wire is to a subnet: default, detected, pinned or denied."""
+    """What a wire is to a subnet: default, mapped, detected, pinned or denied."""
 
     subnet: UUID
     subnet_name: str
@@ -370,6 +370,8 @@ async def _roles(
             FROM ipam.subnet
             UNION ALL
             SELECT subnet_id, wire_id, role, since FROM ipam.subnet_wire
+            UNION ALL
+            SELECT subnet_id, wire_id, 'mapped', NULL FROM inventory.mapped_wire
         ) r
         JOIN ipam.subnet s ON s.id = r.subnet
         LEFT JOIN inventory.wire w ON w.id = r.wire

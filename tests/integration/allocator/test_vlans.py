@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from services.allocator.explaining import why
+from services.allocator.explaining_wires import why_wires
+from services.allocator.queries import list_subnets
 from services.allocator.wire_mapping import read_mapping
 from shared.events import commands as cmd
 from shared.events import inventory as inv
@@ -119,6 +121,13 @@ async def test_where_a_wire_is_a_switch_a_subnet_is_found_by_the_port_groups_vla
     assert await stage.nics() == {"v5/4000": ["10.10.0.5"], "v6/4000": ["10.10.0.6"]}
     explained = (await why(pool, "v6")).ports[0].addresses[0].because
     assert "on the same switch and VLAN as" in explained
+    explained_wires = {w.wire_name: w.role for w in await why_wires(pool, "ten")}
+    assert explained_wires == {"ten-a": "default", "ten-b": "mapped", "twenty": "seen", "ten-c": "seen"}
+    (listed,) = await list_subnets(pool)
+    assert [(role.wire_name, role.role) for role in listed.wires] == [
+        ("ten-a", "default"),
+        ("ten-b", "mapped"),
+    ]
     await stage.tell(group(say, "twenty", 10))
     assert "v7/4000" in await stage.nics(), "a port group that gets the VLAN is on the wire"
     await stage.tell(group(say, "ten-b", 20))
