@@ -41,6 +41,13 @@ async def sync(
         steps = scopes.setdefault(spot[0], _Steps())
         held = ledger.get(spot)
         if wish.holder is not None and wish.since is not None:
+            if (
+                held is not None
+                and held.holder == wish.holder == shared_by(*spot)
+                and held.since != wish.since
+            ):
+                steps.undo.append(Release(spot[1], held.holder, now))
+                held = None
             _occupy(steps, spot[1], wish.holder, wish.since, held)
         elif wish.ending is not None:
             _end(steps, spot[1], wish.ending, held)

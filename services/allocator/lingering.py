@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.allocator.domain.history import Sighting, Track
 from services.allocator.domain.identity import NO_GRACE, Place
 from services.allocator.objects import Key
-from services.allocator.tables import LINGERING
+from services.allocator.tables import CHANGING, LINGERING
 from services.allocator.vm_rows import VmAt
 from shared.store.pool import Connection
 
@@ -23,6 +24,8 @@ class Grace:
     """
 
     span: timedelta = NO_GRACE
+    change: timedelta = NO_GRACE
+    """How long another address must have been reported until it takes the place of the one before."""
     current_to: Mapping[UUID, datetime] = field(default_factory=dict)
 
     def place_of(self, vm: VmAt) -> Place:
@@ -37,24 +40,42 @@ class Grace:
             place.observed_at, lingers,
         )  # fmt: skip
 
+    def fresh(self, vcenter: UUID, sighting: Sighting) -> bool:
+        """Whether an address that Tools report may have to stay for a while yet."""
+        now = self.current_to.get(vcenter)
+        return sighting.ended_at is None and (now is None or sighting.since + self.change > now)
 
-async def read_grace(conn: Connection, span: timedelta) -> Grace:
+    def kept(self, vcenter: UUID, sighting: Sighting) -> bool:
+        """Whether an address that Tools report no more counts on: it had settled, and has ended lately."""
+        if not self.change or sighting.ended_at is None or sighting.removed:
+            return False
+        now = self.current_to.get(vcenter)
+        lately = now is None or sighting.ended_at + self.change > now
+        return lately and sighting.ended_at - sighting.since >= self.change
+
+
+async def read_grace(conn: Connection, span: timedelta, change: timedelta) -> Grace:
     """The grace of now."""
-    if not span:
+    if not (span or change):
         return Grace()
     rows = await conn.fetch("SELECT id, current_to FROM inventory.vcenter")
-    return Grace(span, {row["id"]: row["current_to"] for row in rows})
+    return Grace(span, change, {row["id"]: row["current_to"] for row in rows})
 
 
-async def read_due(conn: Connection, span: timedelta) -> set[Key]:
-    """Where VMs lingered whose time is over."""
+async def read_due(conn: Connection, span: timedelta, change: timedelta) -> set[Key]:
+    """Where VMs lingered, or kept addresses, whose time is over."""
     rows = await conn.fetch(
         """
         SELECT l.vcenter_id, l.moid FROM inventory.lingering l
         JOIN inventory.vcenter c ON c.id = l.vcenter_id
         WHERE l.gone_at + $1::interval <= c.current_to OR $1 = interval '0'
+        UNION
+        SELECT l.vcenter_id, l.moid FROM inventory.changing l
+        JOIN inventory.vcenter c ON c.id = l.vcenter_id
+        WHERE l.since + $2::interval <= c.current_to OR $2 = interval '0'
         """,
         span,
+        change,
     )
     return {(row["vcenter_id"], row["moid"]) for row in rows}
 
@@ -72,3 +93,22 @@ async def write_lingering(conn: Connection, places: Iterable[Place]) -> None:
     after = {key: place.gone_at for key, place in at.items() if place.lingering}
     await LINGERING.delete(conn, before.keys() - after.keys())
     await LINGERING.upsert(conn, [(*k, gone) for k, gone in after.items() if before.get(k) != gone])
+
+
+async def write_changing(conn: Connection, grace: Grace, tracks: Mapping[Key, Track]) -> None:
+    """Note at which places an address counts that Tools report no more, and until when at most."""
+    rows = await conn.fetch(
+        "SELECT vcenter_id, moid, since FROM inventory.changing "
+        "JOIN unnest($1::uuid[], $2::text[]) AS k (vcenter_id, moid) USING (vcenter_id, moid)",
+        [key[0] for key in tracks],
+        [key[1] for key in tracks],
+    )
+    before = {(row["vcenter_id"], row["moid"]): row["since"] for row in rows}
+    after: dict[Key, datetime] = {}
+    for key, track in tracks.items():
+        ends = [s.ended_at for s in track.sightings.values() if grace.kept(key[0], s)]
+        kept = [end for end in ends if end is not None]
+        if kept:
+            after[key] = min(kept + [s.since for s in track.sightings.values() if grace.fresh(key[0], s)])
+    await CHANGING.delete(conn, before.keys() - after.keys())
+    await CHANGING.upsert(conn, [(*k, end) for k, end in after.items() if before.get(k) != end])

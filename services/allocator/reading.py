@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,6 +26,13 @@ from shared.ipam.domain import Holder
 from shared.ipam.reserving import reserved_at, reserved_by
 from shared.model.identifiers import nic_id, port_id
 from shared.store.pool import Connection
+
+_KEPT = """
+    NOT s.live AND NOT s.removed AND {change}::interval > interval '0'
+    AND s.ended_at + {change}::interval > coalesce(c.current_to, '-infinity')
+    AND s.ended_at - s.since >= {change}::interval
+"""
+"""What Tools report no more, but so lately that it still counts: it had settled itself."""
 
 COUNTS: tuple[None, bool] = (None, False)
 """The statement counts: its VM did not end, and has the port."""
@@ -105,32 +112,39 @@ async def read(  # noqa: PLR0917  what a case is made of
     scope_of: Mapping[UUID, UUID],
     default: UUID,
     grace: timedelta = NO_GRACE,
+    *,
+    change: timedelta = NO_GRACE,
 ) -> Docket:
     """Read what bears on `addresses`. `scope_of` names the scopes of vCenters that are not in `default`.
 
-    `grace` is how long a removed VM is waited for.
+    `grace` is how long a removed VM is waited for, `change` how long another address has to stay.
     """
     asked = list(addresses)
     sightings = await conn.fetch(
-        """
+        f"""
         SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.port_id,
-               s.since, s.live,
+               s.since, s.live, coalesce({_KEPT.format(change="$3")}, false) AS kept,
+               s.since + $3::interval > coalesce(c.current_to, '-infinity') AS fresh,
                -- What went with its VM is released when the VM's grace is over.
                s.ended_at + CASE WHEN s.removed AND s.ended_at = v.gone_at THEN $2::interval
                             ELSE interval '0' END AS ended_at
         FROM inventory.sighting s
         LEFT JOIN inventory.vm v ON v.vcenter_id = s.vcenter_id AND v.moid = s.moid
+        LEFT JOIN inventory.vcenter c ON c.id = s.vcenter_id
         WHERE s.address = ANY ($1::text[]::inet[]) AND s.vm_id IS NOT NULL
-        """,
+        """,  # noqa: S608  our own condition
         asked,
         grace,
+        change,
     )
     unmatched = await conn.fetch(
         "SELECT *, host(address) AS text FROM inventory.unmatched WHERE address = ANY ($1::text[]::inet[])",
         asked,
     )
     claiming = (
-        {s["port_id"] for s in sightings if s["live"]} | dirty_ports | {u["port_id"] for u in unmatched}
+        {s["port_id"] for s in sightings if s["live"] or s["kept"]}
+        | dirty_ports
+        | {u["port_id"] for u in unmatched}
     )
     statements = await conn.fetch(
         """
@@ -152,7 +166,7 @@ async def read(  # noqa: PLR0917  what a case is made of
     vcenters = {s["vcenter_id"] for s in sightings} | {p.vcenter for p in ports.values()}
     vcenters |= {home["vcenter_id"] for home in homes.values()}
     scopes = {vcenter: scope_of.get(vcenter, default) for vcenter in vcenters}
-    seen = _seen(sightings, ports, homes)
+    seen = _seen(sightings, ports, homes, await _read_kept(conn, ports, change))
     containing = await read_containing(conn, set(scopes.values()) | {default}, unexplained(seen, on_wire))
     subnets = {s.id: s for found in on_wire.values() for s, _ in found}
     subnets |= {s.id: s for s in containing.values()}
@@ -317,8 +331,29 @@ async def _read_reserved(conn: Connection, addresses: list[str]) -> dict[Spot, R
     }
 
 
+async def _read_kept(
+    conn: Connection, ports: Mapping[UUID, PortView], change: timedelta
+) -> set[tuple[UUID, bool]]:
+    """Ports and families (true: IPv6) with addresses that Tools report no more and that still count."""
+    if not change:
+        return set()
+    rows = await conn.fetch(
+        f"""
+        SELECT DISTINCT s.port_id, family(s.address) = 6 FROM inventory.sighting s
+        LEFT JOIN inventory.vcenter c ON c.id = s.vcenter_id
+        WHERE s.vm_id = ANY ($1::uuid[]) AND {_KEPT.format(change="$2")}
+        """,  # noqa: S608  our own condition
+        [port.vm for port in ports.values()],
+        change,
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
 def _seen(
-    rows: Iterable[Record], ports: Mapping[UUID, PortView], homes: Mapping[UUID, Record]
+    rows: Iterable[Record],
+    ports: Mapping[UUID, PortView],
+    homes: Mapping[UUID, Record],
+    kept: Collection[tuple[UUID, bool]],
 ) -> list[SeenOn]:
     """Sightings that count, one per port and address, and those that ended."""
     counted: dict[tuple[UUID, str], SeenOn] = {}
@@ -327,7 +362,7 @@ def _seen(
         port = ports.get(row["port_id"])
         nic = nic_id(row["vm_id"], row["device_key"])
         key, address = row["device_key"], row["address"]
-        if not row["live"]:
+        if not row["live"] and not (row["kept"] and port is not None):
             if row["ended_at"] is not None:
                 ended.append(
                     SeenOn(row["port_id"], nic, key, address, row["wire_id"], row["vcenter_id"],
@@ -337,7 +372,10 @@ def _seen(
         wire = UNKNOWN_WIRE if port is None else port.wire
         vcenter = homes[row["vm_id"]]["vcenter_id"] if port is None else port.vcenter
         mac = None if port is None else port.mac
-        seen = SeenOn(row["port_id"], nic, key, address, wire, vcenter, row["since"], mac=mac)
+        unsettled = row["live"] and row["fresh"] and (row["port_id"], ":" in address) in kept
+        seen = SeenOn(
+            row["port_id"], nic, key, address, wire, vcenter, row["since"], mac=mac, unsettled=unsettled
+        )
         known = counted.get((row["port_id"], address))
         if known is None or seen.since < known.since:
             counted[row["port_id"], address] = seen

@@ -26,6 +26,8 @@ class AllocatorSettings(BaseModel):
     """How long each VM's facts are kept one by one; a fact that comes later than that changes nothing."""
     release_grace_seconds: Annotated[float, Field(ge=0, le=86400)] = 0
     """How long what a removed VM had is kept for it, before it is released and cools down."""
+    change_settle_seconds: Annotated[float, Field(ge=0, le=86400)] = 0
+    """How long Tools must have reported another address until it takes the place of the one before."""
     conflict_winner: Literal["living", "earlier"] = "living"
     """Of two VMs seen with one address the earlier one keeps it; `living`: but not while it is off, or its
     Tools are silent, and the other is alive."""

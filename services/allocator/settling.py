@@ -34,6 +34,8 @@ class Policy:
     weight: Weight = Weight()  # noqa: RUF009  immutable
     prefer_living: bool = True
     grace: timedelta = timedelta(0)
+    change: timedelta = timedelta(0)
+    """How long another address must have been reported to count."""
 
 
 async def settle(
@@ -55,7 +57,9 @@ async def settle(
     # All dirty ports are looked at in the first round: one may have lost its name and kept its addresses.
     for start in range(0, max(len(ordered), 1), CHUNK):
         chunk = set(ordered[start : start + CHUNK])
-        docket = await read(conn, chunk, ports if start == 0 else set(), scopes, default, policy.grace)
+        docket = await read(
+            conn, chunk, ports if start == 0 else set(), scopes, default, policy.grace, change=policy.change
+        )
         docket.former = dirty.former
         docket.case.prefer_living = policy.prefer_living
         await _settle(conn, docket, occasion, out, policy)

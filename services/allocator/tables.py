@@ -218,6 +218,7 @@ CONFLICT = Table(
         "opened_at": "timestamptz",
     },
 )
+CHANGING = Table("inventory.changing", _PLACE | {"since": "timestamptz"}, keys=2)
 LINGERING = Table("inventory.lingering", _PLACE | {"gone_at": "timestamptz"}, keys=2)
 SHARED = Table(
     "inventory.shared_address",

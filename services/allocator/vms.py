@@ -21,7 +21,7 @@ from services.allocator.domain.history import (
 )
 from services.allocator.domain.identity import NO_GRACE, Place, home_of, living_sightings
 from services.allocator.domain.reports import report_of
-from services.allocator.lingering import read_due, read_grace, write_lingering
+from services.allocator.lingering import read_due, read_grace, write_changing, write_lingering
 from services.allocator.objects import Key, told_by_key
 from services.allocator.sighting_rows import (
     Tagged,
@@ -55,13 +55,17 @@ VmFact = VmChanged | VmRemoved | GuestAddressesChanged
 
 
 async def apply_vms(
-    conn: Connection, envelopes: Sequence[Envelope[VmFact]], occasion: Occasion, span: timedelta = NO_GRACE
+    conn: Connection,
+    envelopes: Sequence[Envelope[VmFact]],
+    occasion: Occasion,
+    span: timedelta = NO_GRACE,
+    change: timedelta = NO_GRACE,
 ) -> Dirty:
     """Take in facts about VMs and guests, and tell what has to be settled for them.
 
-    `span` is how long a removal waits until it counts.
+    `span` is how long a removal waits until it counts, `change` how long another address does.
     """
-    due = await read_due(conn, span)
+    due = await read_due(conn, span, change)
     if not (envelopes or due):
         return Dirty()
     await _apply_guests(conn, [e for e in envelopes if isinstance(e.data, GuestAddressesChanged)])
@@ -74,7 +78,7 @@ async def apply_vms(
     others = {key: vm for key, vm in (await read_same_vms(conn, same)).items() if key not in after}
     fresh = await append_history(conn, entries)
     tracks, tags = await read_tracks(conn, [*after, *others])
-    moved = await _fold(conn, tracks, fresh)
+    moved = await _fold(conn, tracks, fresh, change)
     await write_heads(conn, {key: tracks[key] for key in moved})
     await write_tenures(conn, tracks, moved, tags)
     await write_vms(conn, [vm for key, vm in after.items() if vm != before[key]])
@@ -82,11 +86,13 @@ async def apply_vms(
         at = after[envelope.data.vcenter, envelope.data.moid]
         if at.vm is not None:
             occasion.led_to(at.vm, envelope)
-    grace = await read_grace(conn, span)
+    grace = await read_grace(conn, span, change)
     came_from = {key: grace.place_of(vm) for key, vm in (before | others).items()}
     now = {key: grace.place_of(vm) for key, vm in (after | others).items()}
     if span or due:
         await write_lingering(conn, now.values())
+    if change or due:
+        await write_changing(conn, grace, tracks)
     moves = Moves(before | others, after | others, came_from, now, due, grace.span)
     return await _follow(conn, moves, tracks, tags)
 
@@ -149,7 +155,7 @@ def _entries(envelopes: Sequence[Envelope[VmFact]]) -> dict[Key, list[Entry]]:
 
 
 async def _fold(
-    conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, Sequence[Entry]]
+    conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, Sequence[Entry]], pause: timedelta
 ) -> dict[Key, Order | None]:
     """Continue the histories; those that a late entry came for are folded from their beginning.
 
@@ -160,9 +166,9 @@ async def _fold(
     for key, told in fresh.items():
         if key in late:
             base, entries = whole[key]
-            tracks[key] = fold(base, entries)
+            tracks[key] = fold(base, entries, pause)
         else:
-            tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told)
+            tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told, pause)
     return {key: whole[key][0].order if key in late else None for key in fresh}
 
 

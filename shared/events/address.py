@@ -19,6 +19,7 @@ Verdict = Literal[
     "reserved",
     "drift",
     "shared",
+    "unsettled",
     "weaker_source",
     "link_local",
     "wire_unknown",

@@ -37,6 +37,8 @@ class Claimant:
     reservation: UUID | None = None
     contradicts: bool = False
     mac: str | None = None
+    unsettled: bool = False
+    """Tools report it too lately: what they reported before on the port still counts."""
     memory: bool = False
     """Nobody confirms it any more: the VM is off, or its Tools are silent."""
 
@@ -47,7 +49,7 @@ class Claimant:
             return 3
         if self.source == "reservation":
             return 2
-        return 0 if self.match.subnet is None or self.contradicts else 1
+        return 0 if self.match.subnet is None or self.contradicts or self.unsettled else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def strongest_per_port(claimants: Iterable[Claimant]) -> list[Claimant]:
             match=first.match,
             reservation=first.reservation or second.reservation,
             contradicts=first.contradicts,
+            unsettled=first.unsettled,
             mac=first.mac or second.mac,
             memory=first.memory,
         )
@@ -211,6 +214,8 @@ def _parked(claimant: Claimant) -> Parked:
     if claimant.contradicts and claimant.match.verdict != "link_local":
         found = claimant.match.subnets if claimant.match.subnet is None else (claimant.match.subnet,)
         return Parked("drift", claimant.since, found)
+    if claimant.unsettled and claimant.match.subnet is not None:
+        return Parked("unsettled", claimant.since, (claimant.match.subnet,))
     verdict = claimant.match.verdict or "weaker_source"
     return Parked(verdict, claimant.since, claimant.match.subnets)
 

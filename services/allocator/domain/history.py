@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
 from services.allocator.domain.reports import UNPLACED, Report, Seen, speak
 from shared.model.ordering import BEFORE_ALL, Order
 
+NO_PAUSE = timedelta(0)
 UNKNOWN_WIRE = UUID(int=0)
 """The wire of a port whose network is missing or unreadable."""
 
@@ -103,8 +104,11 @@ class Track:
         ]
 
 
-def fold(track: Track, entries: Iterable[Entry]) -> Track:
-    """`track` continued with `entries`, all of them newer than it and from old to new."""
+def fold(track: Track, entries: Iterable[Entry], pause: timedelta = NO_PAUSE) -> Track:
+    """`track` continued with `entries`, all of them newer than it and from old to new.
+
+    An address that guests leave out for less than `pause` they have had without a break.
+    """
     now = Track(track.order, track.wires, dict(track.report), dict(track.sightings), dict(track.macs))
     for entry in entries:
         assert entry.order > now.order, "a late entry needs the whole history folded again"  # noqa: S101
@@ -117,13 +121,13 @@ def fold(track: Track, entries: Iterable[Entry]) -> Track:
             now.report = speak(now.report, entry.report)
         else:
             now.wires, now.report = None, {}
-        _settle(now, entry.at, removed=not isinstance(entry, Spoken))
+        _settle(now, entry.at, pause, removed=not isinstance(entry, Spoken))
         if now.wires is not None:
             now.macs = {key: mac for key, mac in now.macs.items() if key in now.wires}
     return now
 
 
-def _settle(track: Track, at: datetime, *, removed: bool) -> None:
+def _settle(track: Track, at: datetime, pause: timedelta, *, removed: bool) -> None:
     """Open, carry over and end sightings so that they show what holds since `at`."""
     was_open = {
         (key.device_key, key.address): key for key, s in track.sightings.items() if s.ended_at is None
@@ -132,8 +136,8 @@ def _settle(track: Track, at: datetime, *, removed: bool) -> None:
     for device, seen, wire in _present(track):
         key = SightingKey(device, seen.address, wire)
         before = was_open.get((device, seen.address))
-        since = at if before is None else track.sightings[before].since
         known = track.sightings.get(key)
+        since = _since(known, at, pause) if before is None else track.sightings[before].since
         first = at if known is None else min(known.first_seen, at)
         opened = known.opened_at if known is not None and known.ended_at is None else at
         track.sightings[key] = Sighting(first, since, seen.prefix, seen.gateway, opened_at=opened)
@@ -144,6 +148,12 @@ def _settle(track: Track, at: datetime, *, removed: bool) -> None:
             track.sightings[key] = replace(known, ended_at=at, removed=removed)
             mac = track.macs.get(key.device_key)
             track.closed.append(Period(key, known.opened_at or known.since, at, track.order, mac))
+
+
+def _since(known: Sighting | None, at: datetime, pause: timedelta) -> datetime:
+    if known is None or known.ended_at is None or known.removed or at - known.ended_at >= pause:
+        return at
+    return known.since
 
 
 def _present(track: Track) -> Iterable[tuple[int, Seen, UUID]]:

@@ -106,6 +106,13 @@ def _drift(g: Ground) -> str:
     )
 
 
+def _unsettled(g: Ground) -> str:
+    return (
+        f"{_seen_on(g)}, but only since a short while; when it has stayed for the allocator's "
+        f"change_settle_seconds it takes the place of what the port had before"
+    )
+
+
 def _shared(g: Ground) -> str:
     return (
         f"{_seen_on(g)}; it is declared shared, so it belongs to no single port; to take that back, run: "
@@ -146,6 +153,7 @@ _SENTENCES = {
     "reserved": _reserved,
     "drift": _drift,
     "shared": _shared,
+    "unsettled": _unsettled,
     "weaker_source": _weaker,
     "link_local": _link_local,
     "wire_unknown": _wire_unknown,

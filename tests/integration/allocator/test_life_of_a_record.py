@@ -155,3 +155,45 @@ async def test_grace_taken_out_of_the_settings_ends_at_once(pool: Pool) -> None:
     await without.tell(beat(say, 1))
     assert await without.nics() == {}
     assert await pool.fetchval("SELECT count(*) FROM inventory.lingering") == 0
+
+
+@BOTH
+async def test_another_address_counts_when_it_has_stayed_for_the_settling_time(
+    pool: Pool, address: str
+) -> None:
+    stage, say = await staged(pool, address, change_settle_seconds=60)
+    other = "10.0.0.6" if "." in address else "2001:db8::6"
+    await stage.tell(beat(say, 100))
+    changed = say.guest("a", other)
+    await stage.tell(changed)
+    assert await stage.nics() == {"a/4000": [address]}
+    assert await stage.unmatched() == {other: "unsettled"}
+    assert await stage.ledger() == {address: "nic", other: "sighting"}, "G7: both are in use"
+    await stage.told()
+    await stage.tell(beat(say, 30))
+    assert await stage.types() == []
+    await stage.tell(beat(say, 40))
+    assert [t.type for t in await stage.told()] == ["nic.updated", "address.matched"]
+    assert await stage.nics() == {"a/4000": [other]}
+    assert await stage.ledger() == {address: "cooling", other: "nic"}
+    assert await pool.fetchval("SELECT count(*) FROM inventory.changing") == 0
+
+
+@BOTH
+async def test_an_address_that_comes_for_a_moment_leaves_the_record_as_it_is(
+    pool: Pool, address: str
+) -> None:
+    stage, say = await staged(pool, address, change_settle_seconds=60)
+    await stage.tell(beat(say, 100))
+    await stage.told()
+    for _ in range(3):
+        await stage.tell(say.guest("a", "10.0.0.77" if "." in address else "2001:db8::77"))
+        await stage.tell(say.guest("a", address))
+    assert [t for t in await stage.types() if t.startswith("nic.")] == []
+    assert await stage.nics() == {"a/4000": [address]}
+
+
+async def test_the_first_address_of_a_port_need_not_settle(pool: Pool) -> None:
+    stage, say = await staged(pool, "10.0.0.5", change_settle_seconds=3600)
+    await stage.tell(say.vm("b", "pg-1"), say.guest("b", "10.0.0.6"))
+    assert (await stage.nics())["b/4000"] == ["10.0.0.6"]

@@ -182,7 +182,7 @@ def confirmation(say: Teller, vm: str, device_key: int) -> Envelope[Any]:
     return wrap(confirmed, source="placement", time=at)
 
 
-async def prepare(pool: Pool, grace: int = 0) -> Stage:
+async def prepare(pool: Pool, waits: tuple[int, int]) -> Stage:
     """An empty inventory with two subnets, on port groups that the scripts don't touch but for one."""
     await pool.execute(
         """
@@ -195,7 +195,8 @@ async def prepare(pool: Pool, grace: int = 0) -> Stage:
         """
     )
     await pool.execute("DELETE FROM ipam.subnet")
-    stage, say = Stage(pool, release_grace_seconds=grace), Teller(VC1)
+    grace, change = waits
+    stage, say = Stage(pool, release_grace_seconds=grace, change_settle_seconds=change), Teller(VC1)
     await stage.tell(say.portgroup("pg-1"), say.portgroup("pg-0"))
     await stage.subnet("prod", "10.0.0.0/24", "pg-1", gateway="10.0.0.1")
     await stage.subnet("dev", "10.0.1.0/24", "pg-0")
@@ -207,9 +208,11 @@ async def prepare(pool: Pool, grace: int = 0) -> Stage:
     return stage
 
 
-async def outcome(pool: Pool, facts: Sequence[Envelope[Any]], batch: int, grace: int) -> dict[str, list[str]]:
+async def outcome(
+    pool: Pool, facts: Sequence[Envelope[Any]], batch: int, waits: tuple[int, int]
+) -> dict[str, list[str]]:
     """The whole state that `facts` and decisions lead to, applied in this order in batches."""
-    stage = await prepare(pool, grace)
+    stage = await prepare(pool, waits)
     for start in range(0, len(facts), batch):
         told = facts[start : start + batch]
         if heard := [e for e in told if type(e.data) not in APPLIERS]:
@@ -221,14 +224,14 @@ async def outcome(pool: Pool, facts: Sequence[Envelope[Any]], batch: int, grace:
 
 async def check(database: str, script: Sequence[Step], data: Any) -> None:
     """Any order, repetition and batching of the facts and decisions gives the same state."""
-    grace = data.draw(st.sampled_from([0, 0, 3, 5000]))
+    waits = data.draw(st.sampled_from([(0, 0), (0, 0), (3, 0), (5000, 2), (0, 2), (2, 5000)]))
     facts = facts_of(script)
     pool = await open_pool(database, name="test", size=2)
     try:
-        told = await outcome(pool, facts, 1, grace)
+        told = await outcome(pool, facts, 1, waits)
         shuffled = data.draw(st.permutations(facts)) if facts else []
         repeated = data.draw(st.lists(st.sampled_from(facts), max_size=4)) if facts else []
-        heard = await outcome(pool, [*shuffled, *repeated], data.draw(st.integers(1, 6)), grace)
+        heard = await outcome(pool, [*shuffled, *repeated], data.draw(st.integers(1, 6)), waits)
         for table in told:
             differ = set(heard[table]) ^ set(told[table])
             assert not differ, (table, sorted(differ), [f.id for f in shuffled])

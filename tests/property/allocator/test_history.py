@@ -39,9 +39,12 @@ def histories(draw: st.DrawFn) -> list[Entry]:
     return entries
 
 
-@given(histories(), st.integers(0, 12))
-def test_g3_folding_in_pieces_gives_what_folding_at_once_gives(history: list[Entry], cut: int) -> None:
-    assert fold(fold(Track(), history[:cut]), history[cut:]) == fold(Track(), history)
+@given(histories(), st.integers(0, 12), st.integers(0, 3))
+def test_g3_folding_in_pieces_gives_what_folding_at_once_gives(
+    history: list[Entry], cut: int, seconds: int
+) -> None:
+    pause = timedelta(seconds=seconds)
+    assert fold(fold(Track(), history[:cut], pause), history[cut:], pause) == fold(Track(), history, pause)
 
 
 @given(histories())

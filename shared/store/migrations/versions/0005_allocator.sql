@@ -170,6 +170,15 @@ CREATE TABLE inventory.lingering (
     PRIMARY KEY (vcenter_id, moid)
 );
 
+-- VMs whose addresses changed so lately that the old ones still count, see change_settle_seconds; with the first
+-- end or beginning of an address from which that time counts.
+CREATE TABLE inventory.changing (
+    vcenter_id uuid NOT NULL,
+    moid text NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (vcenter_id, moid)
+);
+
 -- Open conflicts. A resolved one is an event in the log, not a row: whether it ever opened depends on the order
 -- in which facts arrived.
 CREATE TABLE inventory.conflict (
