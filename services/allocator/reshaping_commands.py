@@ -28,7 +28,7 @@ from shared.events.subnet_commands import SubnetMerge, SubnetMove, SubnetSplit
 from shared.ipam.domain.reshaping import Roles, Use, joined_wires, left_out, part, parts_at, parts_of_length
 from shared.ipam.domain.reshaping import union as union_of
 from shared.ipam.errors import LedgerRefusal
-from shared.ipam.reshaping import reshape, roles_of
+from shared.ipam.reshaping import reshape, roles_of, shapes_refused
 from shared.ipam.subnets import Subnet
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
@@ -40,16 +40,17 @@ async def split(
     """Make several subnets of one; the lowest part keeps id and name, wires are copied to all."""
     known = await find_subnet(conn, command.subnet, command.scope)
     facts = known.facts()
-    prefixes = (
-        parts_at(known.name, known.prefix, command.at)
-        if command.prefix_length is None
-        else parts_of_length(known.name, known.prefix, command.prefix_length)
-    )
-    names = _names(known.name, len(prefixes) - 1, command.names)
-    parts = [part(facts, prefixes[0], known.id, known.name)]
-    for name, prefix in zip(names, prefixes[1:], strict=True):
-        identity = await new_identity(conn, known.scope_id, name, str(prefix), envelope)
-        parts.append(part(facts, prefix, identity, name))
+    with shapes_refused():
+        prefixes = (
+            parts_at(known.name, known.prefix, command.at)
+            if command.prefix_length is None
+            else parts_of_length(known.name, known.prefix, command.prefix_length)
+        )
+        names = _names(known.name, len(prefixes) - 1, command.names)
+        parts = [part(facts, prefixes[0], known.id, known.name)]
+        for name, prefix in zip(names, prefixes[1:], strict=True):
+            identity = await new_identity(conn, known.scope_id, name, str(prefix), envelope)
+            parts.append(part(facts, prefix, identity, name))
     roles = (await roles_of(conn, [known.id]))[known.id]
     change = Change([known], parts, {one.id: roles for one in parts}, split_event)
     first, *rest = await put(conn, envelope, change, out, policy)
@@ -67,15 +68,16 @@ async def merge(
     first = await find_subnet(conn, command.subnet, command.scope)
     others = [await find_subnet(conn, named, command.scope) for named in command.others]
     _refuse_twice([first, *others])
-    whole = union_of(first.facts(), [other.facts() for other in others], command.prefix)
     roles = await roles_of(conn, [first.id, *(other.id for other in others)])
-    joined = joined_wires(
-        first.facts(),
-        roles[first.id],
-        [(other.facts(), roles[other.id]) for other in others],
-        envelope.time,
-        command.by,
-    )
+    with shapes_refused():
+        whole = union_of(first.facts(), [other.facts() for other in others], command.prefix)
+        joined = joined_wires(
+            first.facts(),
+            roles[first.id],
+            [(other.facts(), roles[other.id]) for other in others],
+            envelope.time,
+            command.by,
+        )
     change = Change([first, *others], [whole.facts], {first.id: joined}, merged_event)
     [merged] = await put(conn, envelope, change, out, policy)
     wires = await _named(conn, first.default_wire, joined)

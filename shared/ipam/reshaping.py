@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
 from shared.events.subnet import SubnetFacts
 from shared.ipam.connection import Connection, require_transaction
-from shared.ipam.domain.reshaping import Roles, Use
+from shared.ipam.domain.reshaping import Roles, Senseless, Use
 from shared.ipam.errors import LedgerRefusal
 from shared.ipam.locks import lock_subnets
 from shared.ipam.scopes import lock_scope_for_subnets
@@ -74,6 +75,15 @@ async def reshape(
         await _store_roles(conn, roles)
     found = {subnet.id: subnet for subnet in await list_subnets(conn, ids=prefixes)}
     return [found[draft.id] for draft in after]
+
+
+@contextmanager
+def shapes_refused() -> Iterator[None]:
+    """Let the ledger refuse what the domain finds senseless."""
+    try:
+        yield
+    except Senseless as error:
+        raise LedgerRefusal(str(error), code=error.code, hint=error.hint, field=error.field) from None
 
 
 async def roles_of(conn: Connection, subnets: Sequence[UUID]) -> dict[UUID, dict[UUID, Use]]:

@@ -15,7 +15,6 @@ from uuid import UUID
 
 from shared.events.subnet import AddressRange, SubnetFacts
 from shared.ipam.domain.intervals import Interval, default_ranges, merge, subtract
-from shared.ipam.errors import LedgerRefusal
 from shared.model.addresses import IPAddress, IPNetwork, parse_address, parse_prefix
 
 MOST_PARTS = 256
@@ -25,6 +24,16 @@ _GIVEN_UP = (
 )
 
 AdditionalRole = Literal["detected", "pinned", "denied"]
+
+
+class Senseless(Exception):
+    """Subnets can't have the shape that was asked for. `code` is stable; `hint`: the next step."""
+
+    def __init__(self, message: str, *, code: str, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+        self.hint = hint
 
 
 class Use(NamedTuple):
@@ -48,16 +57,16 @@ class Union:
 
 
 def parts_of_length(name: str, prefix: IPNetwork, length: int) -> list[IPNetwork]:
-    """`prefix` in parts of that prefix length. Raises `LedgerRefusal` split_senseless."""
+    """`prefix` in parts of that prefix length. Raises `Senseless` split_senseless."""
     if not prefix.prefixlen < length <= prefix.max_prefixlen:
-        raise LedgerRefusal(
+        raise Senseless(
             f"subnet {name!r} is {prefix}; its parts can have a prefix length from {prefix.prefixlen + 1} "
             f"to {prefix.max_prefixlen}, not {length}",
             code="split_senseless",
             field="prefix_length",
         )
     if length - prefix.prefixlen > 8:
-        raise LedgerRefusal(
+        raise Senseless(
             f"subnet {name!r} ({prefix}) in parts of /{length} would be "
             f"2^{length - prefix.prefixlen} subnets; at most {MOST_PARTS} are made at once",
             code="split_senseless",
@@ -70,19 +79,19 @@ def parts_of_length(name: str, prefix: IPNetwork, length: int) -> list[IPNetwork
 def parts_at(name: str, prefix: IPNetwork, cuts: Iterable[str]) -> list[IPNetwork]:
     """The fewest prefixes that make up `prefix` and begin at each of `cuts`.
 
-    Raises `LedgerRefusal` split_outside_prefix, split_senseless.
+    Raises `Senseless` split_outside_prefix, split_senseless.
     """
     asked: set[IPAddress] = set()
     for text in cuts:
         cut = parse_address(text)
         if cut.version != prefix.version or cut not in prefix:
-            raise LedgerRefusal(
+            raise Senseless(
                 f"{cut} is not in subnet {name!r} ({prefix}), so it can't be split there",
                 code="split_outside_prefix",
                 field="at",
             )
         if cut == prefix.network_address:
-            raise LedgerRefusal(
+            raise Senseless(
                 f"subnet {name!r} begins at {cut}; splitting it there leaves it whole",
                 code="split_senseless",
                 field="at",
@@ -94,7 +103,7 @@ def parts_at(name: str, prefix: IPNetwork, cuts: Iterable[str]) -> list[IPNetwor
     for first, last in zip(starts, ends, strict=True):
         found += summarize_address_range(first, last)
     if len(found) > MOST_PARTS:
-        raise LedgerRefusal(
+        raise Senseless(
             f"splitting subnet {name!r} ({prefix}) there makes {len(found)} subnets, as each must "
             f"be a prefix; at most {MOST_PARTS} are made at once",
             code="split_senseless",
@@ -105,13 +114,13 @@ def parts_at(name: str, prefix: IPNetwork, cuts: Iterable[str]) -> list[IPNetwor
 
 
 def part(subnet: SubnetFacts, prefix: IPNetwork, identity: UUID, name: str) -> SubnetFacts:
-    """`subnet` cut to `prefix`. Raises `LedgerRefusal` part_without_ranges."""
+    """`subnet` cut to `prefix`. Raises `Senseless` part_without_ranges."""
     gateway = subnet.gateway if subnet.gateway is not None and _reachable(subnet.gateway, prefix) else None
     ranges: tuple[AddressRange, ...] = ()
     if not has_default_ranges(subnet):
         ranges = _cut(subnet, prefix)
         if not ranges:
-            raise LedgerRefusal(
+            raise Senseless(
                 f"{prefix} would have none of the ranges that subnet {subnet.name!r} may be allocated from",
                 code="part_without_ranges",
                 field="ranges",
@@ -145,7 +154,7 @@ def left_out(subnet: SubnetFacts, one: SubnetFacts) -> list[str]:
 def union(first: SubnetFacts, others: Sequence[SubnetFacts], prefix: str | None) -> Union:
     """`first` with all that `others` have.
 
-    Raises `LedgerRefusal` merge_mixed_families, merge_not_adjacent.
+    Raises `Senseless` merge_mixed_families, merge_not_adjacent.
     """
     everyone = [first, *others]
     prefixes = [parse_prefix(one.prefix) for one in everyone]
@@ -184,7 +193,7 @@ def joined_wires(
 ) -> dict[UUID, Use]:
     """The additional wires of all as those of one; the others' default wires are pinned, by `by` at `at`.
 
-    Raises `LedgerRefusal` wires_contradict when operators pinned for one what they denied for another.
+    Raises `Senseless` wires_contradict when operators pinned for one what they denied for another.
     """
     found: dict[UUID, tuple[Use, str]] = {wire: (use, first.name) for wire, use in roles.items()}
     for other, theirs in others:
@@ -234,13 +243,13 @@ def _healed(intervals: Iterable[Interval], prefixes: Iterable[IPNetwork]) -> lis
 def _whole(everyone: Sequence[SubnetFacts], prefixes: Sequence[IPNetwork], asked: str | None) -> IPNetwork:
     listed = ", ".join(f"{one.name} ({one.prefix})" for one in everyone)
     if len({prefix.version for prefix in prefixes}) > 1:
-        raise LedgerRefusal(f"{listed} are of both families and can't be one", code="merge_mixed_families")
+        raise Senseless(f"{listed} are of both families and can't be one", code="merge_mixed_families")
     smallest = prefixes[0]
     while not all(_within(prefix, smallest) for prefix in prefixes):
         smallest = smallest.supernet()
     if asked is None:
         if list(collapse_addresses(prefixes)) != [smallest]:  # type: ignore[type-var]
-            raise LedgerRefusal(
+            raise Senseless(
                 f"{listed} do not make up one prefix; the smallest that contains them is {smallest}",
                 code="merge_not_adjacent",
                 field="prefix",
@@ -249,7 +258,7 @@ def _whole(everyone: Sequence[SubnetFacts], prefixes: Sequence[IPNetwork], asked
         return smallest
     whole = parse_prefix(asked)
     if whole.version != smallest.version or not _within(smallest, whole):
-        raise LedgerRefusal(
+        raise Senseless(
             f"{whole} does not contain all of {listed}; the smallest prefix that does is {smallest}",
             code="merge_not_adjacent",
             field="prefix",
@@ -261,8 +270,8 @@ def _within(one: IPNetwork, other: IPNetwork) -> bool:
     return one.network_address in other and one.prefixlen >= other.prefixlen
 
 
-def _contradiction(wire: UUID, pinned: str, denied: str) -> LedgerRefusal:
-    return LedgerRefusal(
+def _contradiction(wire: UUID, pinned: str, denied: str) -> Senseless:
+    return Senseless(
         f"wire {wire} may use {pinned!r} and may not use {denied!r}, operators said",
         code="wires_contradict",
         hint="say the same of both first, with: patchbay subnet set-wire",

@@ -29,7 +29,7 @@ from shared.events.subnet import AddressRange, AllocationOrder, SubnetFacts
 from shared.ipam.connection import Connection
 from shared.ipam.domain import Claim, Holder, Interval, Release, default_ranges, merge
 from shared.ipam.domain.claims import HolderKind
-from shared.ipam.domain.reshaping import part, parts_of_length, union
+from shared.ipam.domain.reshaping import Senseless, part, parts_of_length, union
 from shared.ipam.errors import LedgerRefusal
 from shared.ipam.ledger import allocate, occupy, reclaim, release
 from shared.ipam.reserving import reserve, reserved_by, unreserve
@@ -326,7 +326,7 @@ class Schedules(RuleBasedStateMachine):
         try:
             other = part(facts, halves[1], derive("half", subnet), f"{facts.name} upper")
             parts = [part(facts, halves[0], subnet, facts.name), other]
-        except LedgerRefusal:
+        except Senseless:
             return
         made, refusal = self._try(reshape(self.conn, [known], parts, self.now))
         if made is None:
