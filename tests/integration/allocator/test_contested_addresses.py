@@ -238,8 +238,8 @@ async def test_placement_that_was_faster_to_an_address_wins_and_the_batch_is_dec
     stage, say, subnet = await staged(pool)
     reading = reading_rows.read
 
-    async def read_then_lose(*args: Any) -> Any:
-        docket = await reading(*args)
+    async def read_then_lose(*args: Any, **options: Any) -> Any:
+        docket = await reading(*args, **options)
         monkeypatch.setattr(settling, "read", reading)
         await reserved(pool, subnet, "10.0.0.5")
         return docket
