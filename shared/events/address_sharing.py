@@ -1,4 +1,4 @@
-"""Addresses that several may have: a virtual IP, anycast, CARP, VRRP. As commands, and as what was decided."""
+"""Addresses that several may have: virtual IPs, anycast, CARP, VRRP. As commands, and what was decided."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class _Sharing(Event):
 
 
 class AddressShared(_Sharing):
-    """An operator declared an address shared: whoever is seen with it gets no record of it, and no conflict."""
+    """An operator declared an address shared: whoever is seen with it gets no record, and no conflict."""
 
     TYPE: ClassVar[str] = "address.shared"
 

@@ -56,5 +56,5 @@ def test_a_port_with_all_its_addresses() -> None:
         {"port": "Network adapter 1", "address": "2001:db8::9"},
     ]
     for wrong in ("10.0.0.9", "=10.0.0.9", "4000=", "4000=10.0.0.999", "4000=10.0.0.9,,"):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"is no port with|is not an IPv4"):
             port_fixes(wrong)
