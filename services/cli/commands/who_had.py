@@ -97,7 +97,8 @@ def _render(rows: list[Had]) -> RenderableType:
         return Text("none of its devices was ever seen with an address")
     scopes = len({row.scope for row in rows}) > 1
     grid = table(
-        *("address", *(("scope",) if scopes else ()), "vm", "device", "mac", "wire", "how", "from", "to")
+        *("address", *(("scope",) if scopes else ()), "vm", "device", "mac", "wire", "how", "from", "to"),
+        spare=("device",),
     )
     for row in rows:
         how = f"{row.how} by {row.by}" if row.by else row.how

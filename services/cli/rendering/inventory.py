@@ -44,6 +44,7 @@ def render_wires(rows: Sequence[WireRow]) -> RenderableType:
     grid = table(
         *("wire", "network", "vCenter", "vlan", "switch", "hosts", "ports", "nics", "unmatched", "subnets"),
         right=("hosts", "ports", "nics", "unmatched"),
+        spare=("network", "switch", "hosts", "vCenter"),
     )
     for row in rows:
         name = Text(row.name, style="strike bright_black" if row.retired else "bold")
@@ -87,7 +88,11 @@ def render_subnets(rows: Sequence[SubnetRow]) -> RenderableType:
     """One line for each subnet."""
     if not rows:
         return Text("no subnets yet; make one with: patchbay subnet create NAME PREFIX --wire WIRE")
-    grid = table("subnet", "prefix", "scope", "use", "taken", "of", "gateway", "wires", right=("taken", "of"))
+    grid = table(
+        *("subnet", "prefix", "scope", "use", "taken", "of", "gateway", "wires"),
+        right=("taken", "of"),
+        spare=("scope", "use"),
+    )
     for row in rows:
         use = row.use
         add(
@@ -136,6 +141,7 @@ def render_vms(rows: Sequence[VmRow]) -> RenderableType:
     grid = table(
         *("vm", "moid", "vCenter", "host", "power", "tools", "ports", "addresses", "unmatched"),
         right=("ports", "unmatched"),
+        spare=("moid", "vCenter", "host", "ports"),
     )
     for row in rows:
         name = Text(row.name, style="bold").append(" (template)" if row.template else "", style="not bold")
@@ -156,6 +162,7 @@ def render_nics(rows: Sequence[NicRow]) -> RenderableType:
     grid = table(
         *("vm", "nic", "mac", "address", "subnet", "wire", "source", "since"),
         *(("Tools report",) if drifts else ()),
+        spare=("since", "source", "wire", "mac"),
     )
     for row in rows:
         add(

@@ -37,8 +37,9 @@ def render_why_wires(rows: Sequence[WhyWire]) -> RenderableType:
         vms = len({w.vm for w in row.evidence})
         name = Text(row.wire_name, style="bold")
         add(grid, name, role_text(row.role), row.since, vms or None, row.strong or None, row.because)
-    seen = [(row.wire_name, witness) for row in rows for witness in row.evidence]
-    return Group(grid, Text(), _evidence(seen)) if seen else grid
+    seen = [witness for row in rows for witness in row.evidence]
+    names = [row.wire_name for row in rows for _ in row.evidence]
+    return Group(grid, Text(), _evidence(seen, names)) if seen else grid
 
 
 def render_why_wire(subnet: str, row: WhyWire) -> RenderableType:
@@ -53,14 +54,16 @@ def render_why_wire(subnet: str, row: WhyWire) -> RenderableType:
     )
     if not row.evidence:
         return head
-    return Group(head, Text(), _evidence([(row.wire_name, witness) for witness in row.evidence]))
+    return Group(head, Text(), _evidence(row.evidence))
 
 
-def _evidence(seen: Sequence[tuple[str, Witness]]) -> Table:
-    grid = table("wire", "vm", "address", "prefix length", "gateway", "first seen", "last seen")
-    for wire, w in seen:
+def _evidence(seen: Sequence[Witness], wires: Sequence[str] = ()) -> Table:
+    """One line for each VM; first the wire it is on, where there are several."""
+    columns = ("vm", "address", "prefix length", "gateway", "first seen", "last seen")
+    grid = table(*(("wire",) if wires else ()), *columns, spare=("gateway",))
+    for number, w in enumerate(seen):
         last = "still" if w.live else w.last_seen
-        add(grid, wire, w.vm_name, w.address, w.prefix, w.gateway, w.first_seen, last)
+        add(grid, *wires[number : number + 1], w.vm_name, w.address, w.prefix, w.gateway, w.first_seen, last)
     return grid
 
 
