@@ -16,7 +16,6 @@ from services.allocator.views import (
     WireName,
     read_containing,
     read_detected,
-    read_off_vlan,
     read_on_wires,
     read_wires,
 )
@@ -49,16 +48,13 @@ async def weigh_evidence(
     wires = await read_wires(conn, {wire for _, wire in pairs})
     ticks = await ticks_of(conn, {w.vcenter for w in wires.values()})
     roles = await _roles(conn, pairs)
-    off_vlan = await read_off_vlan(conn, pairs)
     verdicts = []
     for pair in sorted(pairs, key=str):
         wire = wires.get(pair[1])
         if wire is None:
             continue  # its port group's fact is on its way, and brings what is seen there with it
         seen = witnesses.get(pair, [])
-        since = None
-        if pair not in off_vlan:
-            since = attached_since(seen, pairs[pair], weight, ticks[wire.vcenter])
+        since = attached_since(seen, pairs[pair], weight, ticks[wire.vcenter])
         event = await _follow(conn, pairs[pair], wire, roles.get(pair), since=since, seen=seen)
         if event is not None:
             verdicts.append(Verdict(event, await _concerned(conn, pairs[pair], pair[1])))

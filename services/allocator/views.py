@@ -50,21 +50,6 @@ async def read_on_wires(conn: Connection, wires: Iterable[UUID]) -> dict[UUID, l
     return found
 
 
-async def read_off_vlan(conn: Connection, pairs: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
-    """Those of `pairs` (subnet, wire) of which it is known that the wire does not carry the subnet's VLAN."""
-    asked = list(pairs)
-    rows = await conn.fetch(
-        """
-        SELECT k.subnet, k.wire FROM unnest($1::uuid[], $2::uuid[]) AS k (subnet, wire)
-        JOIN ipam.subnet s ON s.id = k.subnet JOIN inventory.wire w ON w.id = k.wire
-        WHERE inventory.off_vlan(w.state, s.vlan)
-        """,
-        [subnet for subnet, _ in asked],
-        [wire for _, wire in asked],
-    )
-    return {(row["subnet"], row["wire"]) for row in rows}
-
-
 async def read_detected(conn: Connection, vcenters: Iterable[UUID]) -> dict[tuple[UUID, UUID], SubnetView]:
     """Subnets and their detected wires of these vCenters."""
     asked = list(vcenters)

@@ -5,7 +5,7 @@ whose additional wire it is; in each of the two the longest prefix wins. Members
 may be allocated: an address outside the ranges was given by somebody else, but lies in the subnet, too.
 
 A wire may carry several VLANs (a trunk), and a guest on it have addresses in the subnet of each. Where it is
-known which ones a wire carries, a subnet of another VLAN is not detected on it, and yields to one that fits.
+known which ones a wire carries, a subnet of another VLAN yields to one that fits equally well otherwise.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def match(
     ip = as_value(address)
     inside = [(subnet, role) for subnet, role in on_wire if ip in subnet.prefix]
     for roles in _TIERS:
-        found = [s for s, role in inside if role in roles and not (s.off_vlan and role == "detected")]
+        found = [subnet for subnet, role in inside if role in roles]
         if found:
             return _longest(found)
     denied = [subnet for subnet, role in inside if role == "denied"]

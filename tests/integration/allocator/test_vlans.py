@@ -67,24 +67,6 @@ async def test_a_subnet_is_not_made_on_a_wire_that_does_not_carry_its_vlan(
     await stage.subnet("s", "10.0.0.0/24", "untagged", vlan=vlan)
 
 
-async def test_a_wire_of_another_vlan_is_never_detected_and_one_of_the_same_is(pool: Pool) -> None:
-    stage, say = Stage(pool), Teller()
-    await stage.tell(group(say, "trunk", (10, 29)), group(say, "ten", 10), group(say, "thirty", 30))
-    await stage.subnet("ten", "10.10.0.0/24", "trunk", vlan=10)
-    for n, on in enumerate(("ten", "ten", "thirty", "thirty"), 5):
-        await stage.tell(say.vm(f"v{n}", on), say.guest(f"v{n}", f"10.10.0.{n}"))
-    assert await pool.fetchval("SELECT wire_id FROM ipam.subnet_wire") == wire("ten")
-    assert await stage.unmatched() == {
-        "10.10.0.7": "subnet_on_other_wire", "10.10.0.8": "subnet_on_other_wire",
-    }  # fmt: skip
-    await stage.tell(group(say, "thirty", 10))
-    assert await stage.unmatched() == {}, "tagged anew, it is the same network"
-    await stage.tell(group(say, "ten", 30))
-    assert await stage.unmatched() == {
-        "10.10.0.5": "subnet_on_other_wire", "10.10.0.6": "subnet_on_other_wire",
-    }  # fmt: skip
-
-
 async def test_of_equal_fits_the_one_whose_vlan_the_wire_carries_is_taken(pool: Pool) -> None:
     stage, say = Stage(pool), Teller()
     await stage.tell(group(say, "ten", 10), group(say, "thirty", 30), group(say, "both", (10, 30)))

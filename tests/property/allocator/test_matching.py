@@ -43,7 +43,7 @@ def test_matching_agrees_with_counting_by_hand(
     found = match(address, device_key, wire_known, on_wire, containing)
     hits = [(s, r) for s, r in on_wire if any(str(ip) == address for ip in _ips(s, address))]
     own = [s for s, r in hits if r in ("default", "mapped")] or [
-        s for s, r in hits if r == "pinned" or (r == "detected" and not s.off_vlan)
+        s for s, r in hits if r in ("pinned", "detected")
     ]
     longest = [s for s in own if all(s.prefix.prefixlen >= t.prefix.prefixlen for t in own)]
     if len(longest) > 1 and not all(s.off_vlan for s in longest):
