@@ -29,6 +29,7 @@ from shared.events.envelope import Envelope, wrap
 from shared.events.vm_nics import FixedAddress, FixedPort, VmNicsFixed, VmNicsUnfixed, VmUnfixNics
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import holders
+from shared.ipam.reserving import reserved_at
 from shared.ipam.scopes import list_scopes
 from shared.model.identifiers import derive, nic_id, port_id
 from shared.runtime.errors import PermanentError
@@ -241,6 +242,10 @@ async def _refuse_taken(conn: Connection, fix: _Fix) -> None:
     )
     if held is None or held.holder.kind == "cooling" or held.holder in own:
         return
+    if held.holder.kind == "reserved":
+        said = (await reserved_at(conn, [fix.address])).get((fix.subnet.scope, fix.address))
+        if said is not None and said.mac is not None and said.mac == fix.port["mac"]:
+            return
     party = (await read_parties(conn, [held.holder]))[held.holder]
     raise PermanentError(
         f"{fix.address} is held by {party_sentence(party)} since {held.since:%Y-%m-%d %H:%M:%S %Z}",

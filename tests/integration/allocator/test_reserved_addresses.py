@@ -188,6 +188,20 @@ async def test_each_mistake_about_addresses_has_its_own_words_and_changes_nothin
         assert (got, said in message) == (code, True), (command, got, message)
 
 
+@BOTH
+async def test_g5_an_address_can_be_fixed_for_the_port_it_is_bound_to_and_for_no_other(
+    pool: Pool, address: str
+) -> None:
+    stage, _, mac = await staged(pool)
+    await done(stage, ask.AddressBind(address=address, mac=mac))
+    await stage.told()
+    fixes = (cmd.PortFix(port="4000", address=address),)
+    code, message = await refused(stage, cmd.VmFixNics(vm="b", fixes=fixes))
+    assert (code, address in message) == ("address_taken", True)
+    await done(stage, cmd.VmFixNics(vm="a", fixes=fixes))
+    assert await stage.nics() == {"a/4000": [address]}
+
+
 async def test_binding_what_the_port_has_already_keeps_the_record(pool: Pool) -> None:
     stage, say, mac = await staged(pool)
     await stage.tell(say.guest("a", FOUR))
