@@ -64,7 +64,7 @@ async def run(settings: Settings, platform: Platform, stop: asyncio.Event) -> No
 def collect_seldom() -> None:
     """Look for garbage in cycles less often, and not in what was loaded at the start.
 
-    A batch makes many objects and hardly a cycle; looking for some as often as usual takes a sixth of the time.
+    A batch makes many objects and hardly a cycle; looking for some as often as usual is a sixth of the time.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What operators ask about wires: who uses which subnet, what stands in for what is gone, what is one network."""
+"""What operators ask of wires: who uses a subnet, what stands in for what is gone, what is one network."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class WireSetMapping(AllocatorCommand):
     vcenter: UUID
     mapping: WireMapping
     keep: bool = True
-    """From `switch` to `portgroup`: pin the wires that carry records by the old mapping, so that these stay."""
+    """From `switch` to `portgroup`: pin the wires that carry records by the old mapping, so these stay."""
 
     def subject_of(self) -> str:
         return f"vcenter/{self.vcenter}"

@@ -81,7 +81,7 @@ _WIRES = {
     ),
     "wire.rebound": Guidance(
         "`command.wire.rebind` was carried out.",
-        "Use `wire` wherever you used `instead_of`; the subnets and records concerned have events of their own.",
+        "Use `wire` where you used `instead_of`; the subnets and records concerned have events of their own.",
     ),
     "wire.mapping.changed": Guidance(
         "`command.wire.set_mapping` was carried out.",
@@ -95,7 +95,7 @@ _WIRES = {
     "subnet.deleted": Guidance("`command.subnet.delete` was carried out.", "Remove the subnet."),
     "subnet.split": Guidance(
         "`command.subnet.split` was carried out.",
-        "Replace the subnet and add the `parts`. Records keep their ids; `nic.updated` tells each one's subnet.",
+        "Replace the subnet by the `parts`. Records keep their ids; `nic.updated` tells each one's subnet.",
     ),
     "subnet.merged": Guidance(
         "`command.subnet.merge` was carried out.",
@@ -130,7 +130,7 @@ _RECORDS = {
     ),
     "vm.nics.fixed": Guidance(
         "An operator stated addresses of a VM's ports.",
-        "For the record: `nic.*` tells what came of it. Each port's `addresses` are all that is fixed for it now.",
+        "For the record: `nic.*` tells what came of it. A port's `addresses` are all that is fixed now.",
     ),
     "vm.nics.unfixed": Guidance(
         "An operator took back what was stated for a VM's ports.",

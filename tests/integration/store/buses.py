@@ -65,5 +65,17 @@ class ScriptedBus:
     async def state(self, queue: str) -> QueueState:
         raise NotImplementedError
 
+    def on_obstacle(self, told: Callable[[str | None], None]) -> None:
+        raise NotImplementedError
+
+    async def obstacle(self) -> str | None:
+        raise NotImplementedError
+
+    def on_obstacle(self, told: Callable[[str | None], None]) -> None:
+        raise NotImplementedError
+
+    async def obstacle(self) -> str | None:
+        raise NotImplementedError
+
     async def close(self) -> None:
         raise NotImplementedError
