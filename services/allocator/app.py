@@ -13,6 +13,7 @@ from services.allocator.handlers import Allocator
 from services.allocator.pruning import forget_sightings, forget_tenures, prune
 from services.allocator.settings import AllocatorSettings, Settings
 from services.allocator.tidying import tidy
+from services.allocator.wire_names import prune_names
 from shared.audit.recording import prune as forget_commands
 from shared.events.topology import ALLOCATOR_COMMANDS, ALLOCATOR_FACTS
 from shared.runtime.consuming import consume
@@ -80,8 +81,16 @@ async def _prune(pool: Pool, options: AllocatorSettings, stop: asyncio.Event) ->
             vms = await prune(pool, now - folded, timedelta(seconds=options.change_settle_seconds))
             sightings = await forget_sightings(pool, now - kept)
             tenures = await forget_tenures(pool, now - timedelta(days=options.tenure_days))
+            names = await prune_names(pool, now - folded)
             commands = await forget_commands(pool, now - timedelta(days=options.audit_days))
-            log.debug("history_pruned", vms=vms, sightings=sightings, tenures=tenures, commands=commands)
+            log.debug(
+                "history_pruned",
+                vms=vms,
+                sightings=sightings,
+                tenures=tenures,
+                names=names,
+                commands=commands,
+            )
         except TransientError as error:
             log.warning("history_not_pruned", reason=str(error))
         with contextlib.suppress(TimeoutError):

@@ -71,11 +71,5 @@ class ScriptedBus:
     async def obstacle(self) -> str | None:
         raise NotImplementedError
 
-    def on_obstacle(self, told: Callable[[str | None], None]) -> None:
-        raise NotImplementedError
-
-    async def obstacle(self) -> str | None:
-        raise NotImplementedError
-
     async def close(self) -> None:
         raise NotImplementedError
