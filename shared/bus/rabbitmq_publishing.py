@@ -28,17 +28,13 @@ from shared.bus.rabbitmq_connection import (
     is_unknown,
 )
 from shared.bus.rabbitmq_one_by_one import PlainChannel
+from shared.bus.rabbitmq_pace import Pace, cut
 from shared.bus.redaction import without_secrets
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Confirmed = asyncio.Future[tuple[int, ...]]
 """Ends when a window is settled, with the places of the messages that the broker refused."""
-
-WINDOW = 250
-WINDOW_BYTES = 1 << 20
-WINDOWS_UNDER_WAY = 2
-"""Two windows of 250 keep at most 500 messages unconfirmed, and the broker busy while one is awaited."""
 
 CONFIRM_SECONDS = 60.0
 """How long a confirm may take of a broker that takes what we send."""
@@ -50,30 +46,6 @@ may want to stop; who tries again waits in front of the door and sends nothing."
 LOOK_SECONDS = 1.0
 
 REJECTED = "the broker rejected the message: a queue that it goes to is full"
-
-
-class Pace:
-    """How much to send at once. Pure.
-
-    Of a window that a full queue refuses, all other queues and the log have a copy: tried again as a
-    whole, it would fill them. So one message is tried, then two, and so on up to full windows.
-    """
-
-    def __init__(self) -> None:
-        self.size = WINDOW
-
-    @property
-    def windows(self) -> int:
-        """How many windows may be under way."""
-        return WINDOWS_UNDER_WAY if self.size == WINDOW else 1
-
-    def taken(self) -> None:
-        """The broker took a window."""
-        self.size = min(WINDOW, 2 * self.size)
-
-    def refused(self) -> None:
-        """The broker refused some of a window."""
-        self.size = 1
 
 
 Outcomes = dict[int, BaseException]
@@ -250,7 +222,7 @@ class _Windows:
                     await self._settle_oldest()
                 if self._outcomes:
                     break
-                window = _cut(messages, sent, self._publisher.pace.size)
+                window = cut(messages, sent, self._publisher.pace.size)
                 await self._send(window, messages[window.start : window.stop])
                 sent = window.stop
             while self._under_way:
@@ -284,17 +256,6 @@ class _Windows:
                 self._publisher.pace.taken()
             for place in refused:
                 self._outcomes[window[place]] = BusLost(REJECTED)
-
-
-def _cut(messages: Sequence[Message], start: int, longest: int) -> range:
-    """What to write next in one go: no more than `longest` messages, nor, of several, than a size."""
-    stop, size = start, 0
-    while stop < len(messages) and stop - start < longest:
-        size += len(messages[stop].body)
-        if stop > start and size > WINDOW_BYTES:
-            break
-        stop += 1
-    return range(start, stop)
 
 
 def _judge(exchange: str, messages: Sequence[Message], outcomes: Outcomes, returned: set[str]) -> None:

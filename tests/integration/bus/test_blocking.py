@@ -13,6 +13,7 @@ import pytest
 from shared.bus import rabbitmq_publishing
 from shared.bus.port import Message, NoReply, PublishFailed
 from shared.bus.rabbitmq import RabbitBus, connect
+from shared.bus.rabbitmq_pace import Pace
 from shared.events.topology import Queue, Topology
 from tests.contract.bus.samples import DEAD, SMALL, STREAM, WORK, collect, jobs, numbers, take
 from tests.integration.bus.alarms import Alarm, alarm
@@ -184,7 +185,7 @@ async def test_g2_a_full_queue_refuses_and_loses_nothing(broker: PrivateRabbit) 
 
 
 def test_a_refused_window_is_tried_again_from_one_message() -> None:
-    pace = rabbitmq_publishing.Pace()
+    pace = Pace()
     assert (pace.size, pace.windows) == (250, 2)
     pace.refused()
     sizes = []
