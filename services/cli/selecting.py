@@ -1,15 +1,12 @@
-"""Places in the log, and spans of time, as people write them. Pure."""
+"""Places in the log, rates and addresses, as people write them. Pure."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
+from services.cli.moments import point_in_time
 from shared.bus.port import LogStart
 from shared.model.addresses import parse_address
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def canonical_address(text: str) -> str:
@@ -48,21 +45,3 @@ def events_a_second(text: str) -> float:
     if not 0 < rate < float("inf"):
         raise ValueError(f"{text!r} is no rate; write it like 50 or 50/s")
     return rate
-
-
-def point_in_time(text: str, now: datetime) -> datetime:
-    """The time that `text` means: "10m" before now (s, m, h, d; "1h 30m" adds up), or ISO 8601.
-
-    A time without a zone is read as UTC. Raises ValueError.
-    """
-    compact = text.strip().lower()
-    parts = _DURATION.findall(compact)
-    if parts and not _DURATION.sub("", compact).strip():
-        return now - timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is neither a duration like 10m nor a time like 2026-01-31T12:00:00Z"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

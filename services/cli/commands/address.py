@@ -13,6 +13,7 @@ from services.allocator.address_queries import ReservedRow, list_reserved
 from services.cli.asking import operator, order
 from services.cli.commands.subnet_changes import Scope
 from services.cli.instance import ended_well, with_platform
+from services.cli.moments import calendar_time
 from services.cli.outcome import Json, Misused, present
 from services.cli.rendering.addresses import render_reserved
 from services.cli.requests import faults_of, seconds
@@ -35,7 +36,7 @@ def reserve(
     *,
     note: Note = None,
     until: Annotated[
-        str | None, typer.Option(help="Released by itself then: 30m, 14d, or 2026-12-31T12:00:00Z.")
+        str | None, typer.Option(help="Released by itself then: 30m, 14d, or a time, local without a zone.")
     ] = None,
     scope: Scope = "default",
     dry_run: DryRun = False,
@@ -136,20 +137,22 @@ def list_(
 
 
 def end_of(text: str | None, now: datetime) -> datetime | None:
-    """A point in time to come: a span from `now` on, or ISO 8601 (UTC without a zone). Raises `Misused`."""
+    """A point in time to come: a span from `now` on, or a date and time, in local time without a zone.
+
+    Raises `Misused`.
+    """
     if text is None:
         return None
     try:
         return now + timedelta(seconds=seconds(text))
     except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = calendar_time(text)
+    if moment is None:
         raise Misused(
-            f"--until {text!r} is neither a span like 14d nor a time like 2026-12-31T12:00:00Z"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            f"--until {text!r} is neither a span like 14d nor a time like '2026-12-31 12:00' or "
+            "2026-12-31T12:00:00Z"
+        )
+    return moment
 
 
 def _ranges(texts: list[str]) -> tuple[AddressRange, ...]:

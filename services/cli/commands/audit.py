@@ -11,9 +11,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from services.cli.instance import with_platform
+from services.cli.moments import point_in_time
 from services.cli.outcome import Json, Refused, present
 from services.cli.rendering.tables import add, facts, table
-from services.cli.selecting import point_in_time
 from shared.audit.reading import Asked, Recorded, find_commands, list_commands
 from shared.runtime.environment import Platform
 from shared.store.pool import transaction
@@ -26,7 +26,9 @@ _OUTCOMES = {"accepted": "green", "refused": "bold red", "tried": "yellow"}
 def list_(
     *,
     by: Annotated[str | None, typer.Option(help="Only commands of this person or account.")] = None,
-    since: Annotated[str | None, typer.Option(help="Since a time, or this long ago: 10m, 2h, 7d.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Since a time (local without a zone), or this long ago: 7d.")
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Before a time, or this long ago.")] = None,
     about: Annotated[
         str | None, typer.Option("--object", help="Concerning this: a name, id, address or MAC.")

@@ -25,6 +25,7 @@ from services.cli.filters import (
     address_option,
 )
 from services.cli.instance import with_platform
+from services.cli.moments import point_in_time
 from services.cli.outcome import Json, present, say
 from services.cli.rendering.dead_letters import (
     plain_letter,
@@ -34,7 +35,6 @@ from services.cli.rendering.dead_letters import (
     render_settled,
 )
 from services.cli.rendering.replaying import Looking
-from services.cli.selecting import point_in_time
 from shared.bus.port import DeadLetter, LogEntry
 from shared.events.topology import DEAD_LETTER_QUEUE, TOPOLOGY
 from shared.replay import letters as moving

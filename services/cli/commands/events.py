@@ -27,9 +27,10 @@ from services.cli.filters import (
 )
 from services.cli.instance import with_platform
 from services.cli.interrupting import until_interrupted
+from services.cli.moments import point_in_time
 from services.cli.outcome import Json, aside, people, print_json
 from services.cli.rendering.operation_sentences import sentence
-from services.cli.selecting import point_in_time, start_of
+from services.cli.selecting import start_of
 from shared.bus.port import LogEntry, LogStart
 from shared.events.base import Event
 from shared.events.codec import Unreadable, decode
@@ -72,7 +73,8 @@ def tail(
     scope: ScopeOption = "default",
     address: AddressOption = None,
     since: Annotated[
-        str | None, typer.Option(help="Begin at a time, this long ago (10m, 2h), or an offset.")
+        str | None,
+        typer.Option(help="Begin at a time (local without a zone), this long ago (10m, 2h), or an offset."),
     ] = None,
     until: Annotated[str | None, typer.Option(help="End with this time, or with this long ago.")] = None,
     begin: Annotated[

@@ -21,6 +21,7 @@ from services.cli.filters import (
     resolve,
 )
 from services.cli.instance import with_platform
+from services.cli.moments import point_in_time
 from services.cli.outcome import Json, present, print_json, say
 from services.cli.rendering.replaying import (
     Looking,
@@ -31,7 +32,7 @@ from services.cli.rendering.replaying import (
 )
 from services.cli.replaying import Played, begin, check_target
 from services.cli.replaying import play as play_it
-from services.cli.selecting import events_a_second, point_in_time
+from services.cli.selecting import events_a_second
 from shared.events.topology import TOPOLOGY
 from shared.replay import jobs
 from shared.replay.files import count_events
@@ -67,7 +68,10 @@ AcceptLossOption = Annotated[
 def replay(
     *,
     begin_at: Annotated[
-        str, typer.Option("--from", help="Offset, time, duration (2h ago), event id, first or last.")
+        str,
+        typer.Option(
+            "--from", help="Offset, time (local without a zone), duration (2h), event id, first or last."
+        ),
     ] = "first",
     end_at: Annotated[
         str, typer.Option("--to", help="The same, included. Default: last, as of now.")

@@ -12,11 +12,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from services.cli.instance import with_platform
+from services.cli.moments import point_in_time
 from services.cli.outcome import Json, Refused, present, print_json
 from services.cli.rebuilding.playing import end_of_log
 from services.cli.rebuilding.telling import Teller
 from services.cli.rendering.bars import milliseconds
-from services.cli.selecting import point_in_time
 from services.cli.tracing.chains import Chain, Link, as_trees
 from services.cli.tracing.searching import find_chain
 from services.cli.tracing.spans import as_otlp

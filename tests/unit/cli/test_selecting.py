@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.cli.selecting import point_in_time, start_of
+from services.cli.selecting import start_of
 from shared.events.base import Event
 from shared.events.envelope import Envelope, wrap
 from shared.events.nic import NicAddress, NicCreated, NicFacts
@@ -122,27 +122,6 @@ def test_subnet_address_and_vcenter() -> None:
 def test_all_criteria_must_hold() -> None:
     assert Selection(types=("nic",), vm=Named(words=("web-1",)), address="10.0.0.7").wants(_nic())
     assert not Selection(types=("nic",), vm=Named(words=("web-1",)), address="10.0.0.8").wants(_nic())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("10m", NOW - timedelta(minutes=10)),
-        ("1h 30m", NOW - timedelta(minutes=90)),
-        ("2d", NOW - timedelta(days=2)),
-        ("2026-01-31T10:00:00Z", NOW - timedelta(hours=2)),
-        ("2026-01-31T11:00:00+02:00", NOW - timedelta(hours=3)),
-        ("2026-01-31 11:00", NOW - timedelta(hours=1)),
-    ],
-)
-def test_since_takes_durations_and_times(text: str, expected: datetime) -> None:
-    assert point_in_time(text, NOW) == expected
-
-
-@pytest.mark.parametrize("text", ["yesterday", "10", "", "5 parsecs"])
-def test_since_says_what_would_be_right(text: str) -> None:
-    with pytest.raises(ValueError, match="10m"):
-        point_in_time(text, NOW)
 
 
 def test_where_reading_begins() -> None:
