@@ -3,6 +3,12 @@
 In: rows of the services' query modules, and events. Out: rich tables, lines and bars. Owns no state.
 """
 
-from services.cli.rendering import sentences, subnet_sentences, wire_sentences
+from services.cli.rendering import (
+    operation_sentences,
+    sentences,
+    statement_sentences,
+    subnet_sentences,
+    wire_sentences,
+)
 
-__all__ = ["sentences", "subnet_sentences", "wire_sentences"]
+__all__ = ["operation_sentences", "sentences", "statement_sentences", "subnet_sentences", "wire_sentences"]
