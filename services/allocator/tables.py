@@ -74,6 +74,7 @@ VM = Table(
         "cpus": "integer",
         "memory_mb": "bigint",
         "reservation": "uuid",
+        "extra_config_reservation": "uuid",
         "state": JSON,
     },
     keys=2,

@@ -57,7 +57,7 @@ class VmAt:
             return row
         return (
             *row, self.vm, self.shadow, d.name, d.host, d.power, d.template, d.cpus, d.memory_mb,
-            d.reservation, d.model_dump_json(),
+            d.reservation, d.extra_config_reservation, d.model_dump_json(),
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from services.collector.vsphere.examining import (
     shake_hands,
     visible_objects,
 )
+from services.collector.vsphere.paths import OPTION_PATH
 from services.collector.vsphere.session import Patience, Session, open_session
 from shared.runtime.errors import PermanentError
 
@@ -169,5 +170,13 @@ async def _privileges(session: Session, user: str) -> Check:
     seen = ", ".join(f"{number} {name}" for name, number in counts.items())
     if page is None or not counts["hosts"]:
         return Check("privileges", False, f"{user} logs in and sees {seen}", remedy)
-    left_out = f"; not known there: {', '.join(sorted(session.unsupported))}" if session.unsupported else ""
-    return Check("privileges", True, f"{user} sees {seen}{left_out}")
+    return Check("privileges", True, f"{user} sees {seen}{_left_out(session.unsupported)}")
+
+
+def _left_out(unsupported: frozenset[str]) -> str:
+    if not unsupported:
+        return ""
+    said = f"; not known there: {', '.join(sorted(unsupported))}"
+    if any(path.endswith(OPTION_PATH) for path in unsupported):
+        said += " (put the ids of reservations into the annotation of VMs, not into their extraConfig)"
+    return said

@@ -49,7 +49,8 @@ async def confirm_seen(conn: Connection, seen: Sequence[Seen]) -> list[VmCreateC
     gets its addresses back where they are all still free or cooling down; otherwise it is left to the
     allocator, which sees it as any other VM.
     """
-    ids = [vm.reservation for vm, _ in seen if vm.reservation is not None]
+    carried = [named for vm, _ in seen for named in (vm.reservation, vm.extra_config_reservation)]
+    ids = [named for named in carried if named is not None]
     macs = [port.mac for vm, _ in seen for port in vm.ports if port.mac is not None]
     matching = await lock_matching(conn, ids, macs, [vm.name for vm, _ in seen])
     if not matching:

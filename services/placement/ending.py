@@ -31,6 +31,10 @@ _VMS = """
 SELECT v.state, v.observed_at, 'annotation' AS how FROM inventory.vm v
 WHERE v.reservation = $1 AND v.vcenter_id = $2 AND NOT v.removed AND NOT v.template AND v.state IS NOT NULL
 UNION ALL
+SELECT v.state, v.observed_at, 'extra_config' FROM inventory.vm v
+WHERE v.extra_config_reservation = $1 AND v.vcenter_id = $2
+  AND NOT v.removed AND NOT v.template AND v.state IS NOT NULL
+UNION ALL
 SELECT v.state, v.observed_at, 'mac' FROM placement.reservation_nic m
 JOIN inventory.port p ON p.mac = m.mac AND p.vcenter_id = $2
 JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid

@@ -279,6 +279,8 @@ class VmChanged(Fact):
     memory_mb: int | None = None
     reservation: UUID | None = None
     """Found in the VM's annotation as "patchbay-reservation: <id>", written there by who created it."""
+    extra_config_reservation: UUID | None = None
+    """Found in the VM's extraConfig under "guestinfo.patchbay.reservation", another place for the same."""
     ports: tuple[VmPort, ...] = ()
 
     def subject_of(self) -> str:

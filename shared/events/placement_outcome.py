@@ -33,7 +33,7 @@ class VmCreateConfirmed(AboutReservation):
     vm: UUID
     vm_moid: str
     vm_name: str
-    recognised_by: Literal["annotation", "mac", "name", "command"]
+    recognised_by: Literal["annotation", "extra_config", "mac", "name", "command"]
     ports: tuple[BoundPort, ...]
     confirmed_at: Timestamp
     token: int | None = None

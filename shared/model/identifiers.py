@@ -53,6 +53,10 @@ def subnet_id(scope: UUID, name: str, prefix: str) -> UUID:
     return derive("subnet", scope, name, prefix)
 
 
+RESERVATION_OPTION = "guestinfo.patchbay.reservation"
+"""Key in a VM's extraConfig whose value is the id of the reservation that the VM answers."""
+
+
 def reservation_id(request_id: str) -> UUID:
     """Id of the reservation that answers the create-VM request `request_id`."""
     return derive("reservation", request_id)

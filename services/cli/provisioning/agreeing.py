@@ -14,6 +14,7 @@ from pyVmomi import vim
 from services.cli.provisioning.connection import VcenterConnection
 from services.cli.provisioning.devices import added_nics, removed_nics
 from services.cli.provisioning.places import Place
+from services.cli.provisioning.specs import options
 from services.cli.provisioning.tasks import finished, read
 from shared.events.placement import PlacedNic, VmCreatePlaced
 
@@ -29,6 +30,7 @@ async def agree(connection: VcenterConnection, vm: Any, placed: VmCreatePlaced, 
     change = _vim.vm.ConfigSpec()
     if await read(connection, vm, "config.annotation") != placed.annotation:
         change.annotation = placed.annotation
+        change.extraConfig = options(placed)
     if await read(connection, vm, "config.hardware.numCPU") != placed.cpus:
         change.numCPUs = placed.cpus
     if await read(connection, vm, "config.hardware.memoryMB") != placed.memory_mb:

@@ -10,6 +10,7 @@ from pyVmomi import vim
 from services.cli.provisioning.devices import added_disks, added_nics, removed_nics
 from services.cli.provisioning.places import Place
 from shared.events.placement import VmCreatePlaced
+from shared.model.identifiers import RESERVATION_OPTION
 
 GUEST_IDS = {"linux": "otherLinux64Guest", "windows": "windows9Server64Guest"}
 
@@ -17,13 +18,14 @@ _vim: Any = vim
 
 
 def config_spec(placed: VmCreatePlaced, place: Place) -> Any:
-    """The VM as answered: name, size, annotation, NICs and disks."""
+    """The VM as answered: name, size, annotation, options, NICs and disks."""
     store = place.datastore(_first_datastore(placed))
     return _vim.vm.ConfigSpec(
         name=placed.name,
         numCPUs=placed.cpus,
         memoryMB=placed.memory_mb,
         annotation=placed.annotation,
+        extraConfig=options(placed),
         guestId=GUEST_IDS[placed.guest.os],
         files=_vim.vm.FileInfo(vmPathName=f"[{store.name}]") if store is not None else None,
         deviceChange=[*added_nics(placed.nics), *added_disks(placed.disks, (), place)],
@@ -45,6 +47,7 @@ def clone_spec(placed: VmCreatePlaced, place: Place, devices: Sequence[Any]) -> 
             numCPUs=placed.cpus,
             memoryMB=placed.memory_mb,
             annotation=placed.annotation,
+            extraConfig=options(placed),
             deviceChange=[
                 *removed_nics(devices),
                 *added_nics(placed.nics),
@@ -54,6 +57,11 @@ def clone_spec(placed: VmCreatePlaced, place: Place, devices: Sequence[Any]) -> 
         powerOn=False,
         template=False,
     )
+
+
+def options(placed: VmCreatePlaced) -> list[Any]:
+    """The extraConfig of an answered VM. A clone has its source's: what that names is replaced."""
+    return [_vim.option.OptionValue(key=RESERVATION_OPTION, value=str(placed.reservation))]
 
 
 def _first_datastore(placed: VmCreatePlaced) -> str | None:

@@ -57,6 +57,7 @@ def vm_changed(
         cpus=vm.cpus,
         memory_mb=vm.memory_mb,
         reservation=vm.reservation,
+        extra_config_reservation=vm.option_reservation,
         ports=tuple(_port(card, moid_of_key) for card in sorted(vm.cards or ())),
     )
 

@@ -96,9 +96,15 @@ _LINK_LOCAL = bytes((169, 254))
 def uuid_or_none(text: str | None) -> UUID | None:
     """The UUID; None for the all-zero one and for anything else."""
     try:
-        return (UUID(text) if text else None) or None
+        found = UUID(text) if text else None
     except ValueError:
         return None
+    return found if found is not None and found.int else None
+
+
+def option_reservation(value: str | None) -> UUID | None:
+    """The id that an option in a VM's extraConfig holds, bare or in the words of an annotation."""
+    return uuid_or_none((value or "").strip()) or reservation_in(value)
 
 
 def reservation_in(annotation: str | None) -> UUID | None:

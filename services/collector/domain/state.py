@@ -131,6 +131,7 @@ class Vm:
     bios_uuid: UUID | None = None
     template: bool | None = None
     reservation: UUID | None = None
+    option_reservation: UUID | None = None
     placeholder: bool | None = None
     ft_secondary: bool | None = None
     cards: tuple[Card, ...] | None = None

@@ -18,6 +18,7 @@ from services.collector.domain.state import ObjectKind
 from services.collector.vsphere import translating_machines as machines
 from services.collector.vsphere import translating_networks as networks
 from services.collector.vsphere.translating_machines import moid, moids
+from shared.model.identifiers import RESERVATION_OPTION
 
 
 class Field(NamedTuple):
@@ -97,12 +98,15 @@ _PORTGROUP = {
     "config.segmentId": Field("segment", _text),
     "config.transportZoneUuid": Field("transport_zone", _text),
 }
+OPTION_PATH = f'config.extraConfig["{RESERVATION_OPTION}"]'
+"""One option of a VM: all of `config.extraConfig` is longer than the VM's devices."""
 _VM = {
     "name": Field("name", _name),
     "config.instanceUuid": Field("instance_uuid", uuid_or_none),
     "config.uuid": Field("bios_uuid", uuid_or_none),
     "config.template": Field("template", _as_is),
     "config.annotation": Field("reservation", reservation_in),
+    OPTION_PATH: Field("option_reservation", machines.reservation),
     "config.managedBy": Field("placeholder", machines.placeholder),
     "config.ftInfo": Field("ft_secondary", machines.ft_secondary),
     "config.hardware.device": Field("cards", machines.cards, essential=True),

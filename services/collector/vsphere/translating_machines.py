@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from pyVmomi import vim
 
 from services.collector.domain.raw import Card, GuestIp, GuestNic, GuestStack
+from services.collector.domain.spelling import option_reservation
 
 _SRM = "com.vmware.vcDr"
 """Extension key (prefix) of Site Recovery Manager."""
@@ -101,6 +103,12 @@ def _default_routes(routes: Any) -> tuple[tuple[str, int | None], ...]:
         for route in routes or ()
         if route.prefixLength == 0 and route.network in _ANYWHERE and route.gateway.ipAddress
     )
+
+
+def reservation(option: Any) -> UUID | None:
+    """The reservation that an option of a VM's extraConfig names."""
+    value = option.value
+    return option_reservation(value) if isinstance(value, str) else None
 
 
 def placeholder(managed_by: Any) -> bool | None:

@@ -12,7 +12,7 @@ from shared.events.inventory import VmChanged, VmPort
 from shared.events.placement import BoundPort, PlacedNic
 from shared.model.identifiers import wire_id
 
-How = Literal["annotation", "mac", "name", "command"]
+How = Literal["annotation", "extra_config", "mac", "name", "command"]
 State = Literal["held", "confirmed", "cancelled", "expired"]
 
 
@@ -40,30 +40,43 @@ class Binding:
 
 
 def recognise(vm: VmChanged, seen_at: datetime, expected: Sequence[Expected]) -> tuple[Expected, How] | None:
-    """The reservation this VM answers: by its annotation, else by a MAC, else by name and port groups.
+    """The reservation this VM answers: by the id it carries, else by a MAC, else by name and port groups.
 
-    Templates answer none. Of what is ambiguous (two reservations share the name, or the VM carries MACs of
-    two) nothing is concluded. A name says nothing about reservations that ended.
+    Templates answer none. Of what is ambiguous (two reservations share the name, or the VM carries ids or
+    MACs of two) nothing is concluded. A name says nothing about reservations that ended.
     """
     here = [item for item in expected if item.vcenter == vm.vcenter and item.state in {"held", "expired"}]
     if vm.template or vm.placeholder or vm.fault_tolerance_secondary:
         return None
-    if vm.reservation is not None:
-        named = next((item for item in here if item.id == vm.reservation), None)
-        # A clone of a VM carries its source's annotation: it may still be known by its own MAC.
-        if named is not None:
-            return named, "annotation"
+    named = _named(vm, here)
+    if len(named) == 1:
+        return named[0]
     sharing = [item for item in here if _shares_mac(vm, item)]
     # A MAC that was asked for again belongs to the reservation that still waits.
     by_mac = [item for item in sharing if item.state == "held"] or sharing
     if by_mac:
         return (by_mac[0], "mac") if len(by_mac) == 1 else None
-    if vm.reservation is not None:
+    if vm.reservation is not None or vm.extra_config_reservation is not None:
         return None
     by_name = [item for item in here if item.state == "held" and item.name == vm.name]
     if len(by_name) == 1 and _plausible(vm, seen_at, by_name[0]):
         return by_name[0], "name"
     return None
+
+
+def _named(vm: VmChanged, here: Sequence[Expected]) -> list[tuple[Expected, How]]:
+    """The reservations whose ids the VM carries, and where it does: those that wait, else those that ended.
+
+    A clone carries its source's annotation and options until its maker replaces one of them, maybe not both.
+    Where neither id is of any use it may still be known by its own MAC.
+    """
+    found: list[tuple[Expected, How]] = []
+    for item in here:
+        if item.id == vm.reservation:
+            found.append((item, "annotation"))
+        elif item.id == vm.extra_config_reservation:
+            found.append((item, "extra_config"))
+    return [pair for pair in found if pair[0].state == "held"] or found
 
 
 def _shares_mac(vm: VmChanged, item: Expected) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from services.simulator.inventory.machines import (
@@ -30,7 +31,7 @@ def furnish_machine(world: World, vm: VirtualMachine, config: Argument) -> None:
     managed = config.child("managedBy")
     if managed is not None:
         vm.managed_by = (managed.text("extensionKey") or "", managed.text("type") or "")
-    _extra_config(vm, config)
+    vm.extra_config = {key: value for key, value in _extra_config(config) if value}
     for change in config.children("deviceChange"):
         device = change.child("device")
         if device is None or device.type not in ETHERNET_CARDS:
@@ -47,19 +48,16 @@ def reconfigure(world: World, vm: VirtualMachine, config: Argument) -> None:
     if annotation is not None:
         world.annotate(vm, annotation)
     world.resize(vm, config.number("numCPUs"), config.number("memoryMB"))
-    if config.has("extraConfig"):
-        _extra_config(vm, config)
-        world.touch(vm, "config.extraConfig")
+    for key, value in _extra_config(config):
+        world.set_option(vm, key, value)
     apply_device_changes(world, vm, config)
 
 
-def _extra_config(vm: VirtualMachine, config: Argument) -> None:
+def _extra_config(config: Argument) -> Iterator[tuple[str, str]]:
+    """Keys and values; an empty value takes the option away."""
     for option in config.children("extraConfig"):
-        key, value = option.text("key"), option.text("value")
-        if key and value:
-            vm.extra_config[key] = value
-        elif key:
-            vm.extra_config.pop(key, None)
+        if key := option.text("key"):
+            yield key, option.text("value") or ""
 
 
 def apply_device_changes(world: World, vm: VirtualMachine, spec: Argument) -> None:

@@ -25,7 +25,7 @@ def object_content(
         for path in paths:
             value = _read(directory, target, path, mode)
             if value is not None:
-                parts.append(f"<propSet><name>{path}</name>{any_element('val', value)}</propSet>")
+                parts.append(f"<propSet><name>{escape(path)}</name>{any_element('val', value)}</propSet>")
     parts.append(f"</{tag}>")
     return "".join(parts)
 

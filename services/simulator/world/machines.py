@@ -140,6 +140,19 @@ class MachineOperations(GuestOperations):
         self._changed_config(machine, "config.annotation")
 
     @operation
+    def set_option(self, vm: VmLike, key: str, value: str) -> None:
+        """Set an option of a VM's extraConfig; an empty value takes it away."""
+        machine = self.vm(vm)
+        before = machine.extra_config.get(key)
+        if value:
+            machine.extra_config[key] = value
+        else:
+            machine.extra_config.pop(key, None)
+        if before != machine.extra_config.get(key):
+            op = "add" if before is None else "assign" if value else "remove"
+            self._changed_config(machine, f'config.extraConfig["{key}"]', op=op)
+
+    @operation
     def resize(self, vm: VmLike, cpus: int | None = None, memory_mb: int | None = None) -> None:
         """Change a VM's CPUs or memory."""
         machine = self.vm(vm)

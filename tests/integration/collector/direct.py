@@ -75,6 +75,7 @@ class DirectRead:
             "cpus": info.hardware.numCPU,
             "memory_mb": info.hardware.memoryMB,
             "reservation": None,
+            "extra_config_reservation": None,
             "ports": [self._port(device) for device in sorted(cards(vm), key=lambda device: device.key)],
         }
 

@@ -14,6 +14,7 @@ from pyVmomi import vim
 
 from services.collector.checking import check
 from services.collector.registry import NewVcenter, add
+from services.collector.vsphere.paths import OPTION_PATH
 from shared.events.guest import GuestAddressesChanged
 from shared.events.inventory import (
     HostChanged,
@@ -24,6 +25,7 @@ from shared.events.inventory import (
     VmRemoved,
 )
 from shared.events.vcenter import VcenterHeartbeat
+from shared.model.identifiers import RESERVATION_OPTION
 from tests.integration.collector.conftest import Bench
 from tests.integration.collector.direct import DirectRead, told
 
@@ -153,6 +155,23 @@ async def test_a_vm_that_is_created_arrives_with_its_note(bench: Bench, direct: 
     assert (fact.name, str(fact.reservation)) == ("copy", reservation)
 
 
-async def test_a_check_of_it_passes(registered: NewVcenter) -> None:
+@pytest.mark.usefixtures("registered")
+async def test_a_check_passes_and_says_whether_options_are_told(
+    bench: Bench, direct: Direct, registered: NewVcenter
+) -> None:
+    """An old one has no paths to single options, and says so to who reads: it is watched without."""
     checks = await check(registered)
     assert [one.name for one in checks if not one.ok] == []
+    told = OPTION_PATH not in checks[-1].detail
+    assert told or "annotation" in checks[-1].detail
+    reservation = "0f0e0d0c-0b0a-4908-8706-050403020100"
+    vm = (await apart(lambda: direct.every(vim.VirtualMachine)))[0]
+    ways: dict[str, Any] = {
+        "annotation": f"patchbay-reservation: {reservation}",
+        "extraConfig": [OPTION(key=RESERVATION_OPTION, value=reservation)],
+    }
+    await apart(lambda: direct.reconfigure(vm, **ways))
+    async with bench.collector():
+        fact = await bench.observer.first(VmChanged, 0, lambda fact: fact.moid == vm._moId)
+    assert str(fact.reservation) == reservation
+    assert str(fact.extra_config_reservation) == (reservation if told else "None")

@@ -115,12 +115,13 @@ class Inventory:
         async with transaction(self._pool) as conn:
             await conn.execute(
                 "INSERT INTO inventory.vm (vcenter_id, moid, epoch, sequence, observed_at, removed, vm_id,"
-                " name, host, power, template, cpus, memory_mb, reservation, state)"
-                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+                " name, host, power, template, cpus, memory_mb, reservation,"
+                " extra_config_reservation, state)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
                 " ON CONFLICT (vcenter_id, moid) DO UPDATE SET epoch = $3, sequence = $4, removed = $6",
                 VCENTER, fact.moid, fact.epoch, fact.sequence, START, removed, identity, fact.name, fact.host,
                 fact.power, fact.template, fact.cpus, fact.memory_mb, fact.reservation,
-                fact.model_dump(mode="json"),
+                fact.extra_config_reservation, fact.model_dump(mode="json"),
             )  # fmt: skip
             await conn.execute("DELETE FROM inventory.port WHERE vm_id = $1", identity)
             await conn.executemany(

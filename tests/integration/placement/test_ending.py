@@ -81,6 +81,20 @@ async def test_confirmed_by_annotation(
     assert await held(pool) == before
 
 
+async def test_confirmed_by_extra_config(
+    pool: Pool, inventory: Inventory, placement: Placement, answer: VmCreatePlaced
+) -> None:
+    fact = made(
+        inventory, answer, reservation=None, extra_config_reservation=answer.reservation, name="other"
+    )
+    await inventory.show(fact)
+    # The VM is in the inventory and the reservation still held: together they count once.
+    assert await pool.fetchval("SELECT count(*) FROM placement.claim") == 0
+    event = only(await placement.show(fact))
+    assert isinstance(event, VmCreateConfirmed)
+    assert (event.recognised_by, event.vm_moid) == ("extra_config", "vm-7")
+
+
 async def test_confirmed_by_mac(inventory: Inventory, placement: Placement, answer: VmCreatePlaced) -> None:
     event = only(await placement.show(made(inventory, answer, reservation=None, name="other")))
     assert isinstance(event, VmCreateConfirmed)

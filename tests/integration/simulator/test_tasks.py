@@ -164,7 +164,7 @@ async def test_clone_without_customization_takes_a_natural_address(
 
 async def test_reconfigure(simulator: RunningSimulator, client: Client, run: Run) -> None:
     def go() -> None:
-        vm = create(client, simulator)
+        vm = create(client, simulator, extraConfig=[vim.option.OptionValue(key="kept", value="1")])
         group = _group(simulator)
         (key,) = [d.key for d in vm.config.hardware.device if isinstance(d, Vm.device.VirtualEthernetCard)]
         added = card(group, mac="00:50:56:01:02:03")
@@ -180,7 +180,10 @@ async def test_reconfigure(simulator: RunningSimulator, client: Client, run: Run
         assert (config.hardware.numCPU, config.hardware.memoryMB, config.annotation) == (8, 16384, "larger")
         nics = [d for d in config.hardware.device if isinstance(d, Vm.device.VirtualEthernetCard)]
         assert [n.macAddress for n in nics] == ["00:50:56:01:02:03"]
-        assert [(o.key, o.value) for o in config.extraConfig] == [("patchbay.reservation", "r-1")]
+        assert [(o.key, o.value) for o in config.extraConfig] == [
+            ("kept", "1"),
+            ("patchbay.reservation", "r-1"),
+        ]
 
     await run(go)
 

@@ -281,3 +281,43 @@ async def test_unset_property_is_told(simulator: RunningSimulator, client: Clien
     assert "guest.ipAddress" not in watched.values[vm.moid]
     assert watched.values[vm.moid]["guest.net"] == []
     assert watched.mirror() == await run(client.read)
+
+
+async def test_one_option_is_read_and_told_by_its_key(
+    simulator: RunningSimulator, client: Client, run: Run
+) -> None:
+    """Exactly that key; nothing at all where a VM lacks it."""
+    path = 'config.extraConfig["guestinfo.a.b"]'
+    first, second = list(simulator.world.machines.values())[:2]
+    simulator.world.set_option(first, "guestinfo.a.b", "1 < 2")
+    simulator.world.set_option(second, "guestinfo.a.bc", "other")
+
+    def read() -> dict[str, Any]:
+        spec = client.filter_spec(client.view(vim.VirtualMachine), {vim.VirtualMachine: [path]})
+        found = client.collector.RetrievePropertiesEx([spec], PC.RetrieveOptions()).objects
+        assert not any(one.missingSet for one in found)
+        return {one.obj._moId: one.propSet[0].val for one in found if one.propSet}
+
+    told = await run(read)
+    assert {moid: (type(one).__name__, one.key, one.value) for moid, one in told.items()} == {
+        first.moid: ("vim.option.OptionValue", "guestinfo.a.b", "1 < 2")
+    }
+
+    def watch() -> Any:
+        spec = client.filter_spec(client.view(vim.VirtualMachine), {vim.VirtualMachine: [path]})
+        client.collector.CreateFilter(spec, True)
+        version = ""
+        while (update := client.wait(version, 0)) is not None:
+            version = update.version
+        return version
+
+    version = await run(watch)
+    for key, value in (("guestinfo.a.bc", "x"), ("guestinfo.a.b", "2"), ("guestinfo.other", "y")):
+        simulator.world.set_option(second, key, value)
+    simulator.world.set_option(first, "guestinfo.a.b", "")
+    update = await run(client.wait, version, 0)
+    changes = {one.obj._moId: [(c.name, c.val and c.val.value) for c in one.changeSet]
+               for one in update.filterSet[0].objectSet}  # fmt: skip
+    assert changes == {first.moid: [(path, None)], second.moid: [(path, "2")]}
+    simulator.world.set_option(second, "guestinfo.a.b", "2")
+    assert await run(client.wait, update.version, 0) is None

@@ -94,6 +94,8 @@ PARTS: dict[str, Any] = {
     "config.hardware.device[4000].backing.deviceName": str,
     "config.hardware.device[4000].unitNumber": int,
     "config.hardware.device": DEVICE.VirtualDevice.Array,
+    'config.extraConfig["guestinfo.patchbay.reservation"].value': str,
+    'config.extraConfig["guestinfo.other"]': vim.option.OptionValue,
     "guest.net[4000].ipAddress": str,
     "guest.disk[1]": str,
 }
@@ -136,6 +138,8 @@ class Maker:
             return kind([item for item in items if item is not None])
         if issubclass(kind, DataObject):
             return self.data(self.one_of(KINDS.get(kind, [kind])), depth)
+        if kind is object:
+            return self._simple(self.one_of((str, str, str, int, bool)))
         if issubclass(kind, ManagedObject):
             return kind(f"moid-{self._random.randrange(9)}")
         return self._simple(kind)
@@ -170,6 +174,8 @@ class Maker:
 
 def declared(type_name: str, path: str) -> Any:
     """The type that the API declares for a property path."""
+    if path.endswith("]"):
+        return declared(type_name, path.partition("[")[0]).Item
     kind = type_named(type_name)
     for step in path.split("."):
         [kind] = [kind] if kind not in KINDS or not issubclass(kind, DataObject) else KINDS[kind][:1]

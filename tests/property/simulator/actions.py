@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from hypothesis import strategies as st
 
@@ -11,9 +12,11 @@ from services.simulator.inventory.machines import VirtualMachine
 from services.simulator.inventory.networks import Network, PortGroup
 from services.simulator.soap.faults import Fault
 from services.simulator.world.world import World
+from shared.model.identifiers import RESERVATION_OPTION
 
 Number = st.integers(min_value=0, max_value=10_000)
 Action = tuple[str, int, int]
+OPTIONS = ("", str(UUID(int=1)), str(UUID(int=2)), "soon")
 ACTIONS: dict[str, Callable[[World, int, int], Any]] = {
     "create": lambda w, a, b: w.create_vm(f"new-{a}-{b}", networks=[network(w, a), network(w, b)]),
     "remove": lambda w, a, _: w.remove_vm(vm(w, a)),
@@ -21,6 +24,8 @@ ACTIONS: dict[str, Callable[[World, int, int], Any]] = {
     "rename": lambda w, a, b: w.rename(vm(w, a), f"name-{b}"),
     "rename network": lambda w, a, b: w.rename(network(w, a), f"net-{b}"),
     "annotate": lambda w, a, b: w.annotate(vm(w, a), str(b)),
+    "option": lambda w, a, b: w.set_option(vm(w, a), RESERVATION_OPTION, OPTIONS[b % len(OPTIONS)]),
+    "other option": lambda w, a, b: w.set_option(vm(w, a), f"guestinfo.{b % 3}", OPTIONS[b % len(OPTIONS)]),
     "resize": lambda w, a, b: w.resize(vm(w, a), b % 16 + 1, 1024 * (b % 8 + 1)),
     "move": lambda w, a, b: w.move_vm(vm(w, a), host(w, b)),
     "plug": lambda w, a, b: w.move_nic(vm(w, a), None, network(w, b), renumber=b % 2 == 0),

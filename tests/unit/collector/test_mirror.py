@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import cast
+from uuid import UUID
 
 from services.collector.domain.changes import Action, Change
 from services.collector.domain.mirror import Mirror, News
@@ -195,3 +196,15 @@ def test_the_switch_tells_which_port_group_carries_uplinks() -> None:
     uplinks = change("portgroup", "dvportgroup-8", "distributed", switch="dvs-1")
     facts = [item.fact for item in say(Mirror(STAMP), switch, uplinks)]
     assert [fact.uplink for fact in facts if isinstance(fact, PortgroupChanged)] == [True]
+
+
+def test_ids_in_annotation_and_extra_config_are_told_beside_each_other() -> None:
+    mirror = Mirror(STAMP)
+    first, second = UUID(int=1), UUID(int=2)
+    say(mirror, vm_change(reservation=first, option_reservation=second))
+    assert say(mirror, vm_change(action="modify", option_reservation=second)) == []
+    [news] = say(mirror, vm_change(action="modify", option_reservation=first))
+    fact = cast(VmChanged, news.fact)
+    assert (fact.reservation, fact.extra_config_reservation) == (first, first)
+    [news] = say(mirror, vm_change(action="modify", option_reservation=None))
+    assert cast(VmChanged, news.fact).extra_config_reservation is None

@@ -9,8 +9,10 @@ from pyVmomi import vim as typed_vim
 from pyVmomi import vmodl as typed_vmodl
 
 from services.collector.domain.changes import Signs
+from services.collector.domain.patches import STALE
 from services.collector.domain.raw import GuestIp
 from services.collector.vsphere.faults import sight_lost_by
+from services.collector.vsphere.paths import OPTION_PATH
 from services.collector.vsphere.reading import read_page
 
 vim: Any = typed_vim
@@ -131,6 +133,22 @@ def test_an_annotation_leaves_only_its_reservation() -> None:
     secret = "root password: hunter2\npatchbay-reservation: 0f0e0d0c-0b0a-4908-8706-050403020100"
     fields = fields_of({"config.annotation": secret})
     assert fields == {"reservation": UUID("0f0e0d0c-0b0a-4908-8706-050403020100")}
+
+
+def option(value: object) -> Any:
+    return vim.option.OptionValue(key="guestinfo.patchbay.reservation", value=value)
+
+
+def test_an_option_leaves_only_its_reservation() -> None:
+    named = "0f0e0d0c-0b0a-4908-8706-050403020100"
+    assert fields_of({OPTION_PATH: option(named)}) == {"option_reservation": UUID(named)}
+    assert fields_of({OPTION_PATH: option("hunter2")}) == {"option_reservation": None}
+    assert fields_of({OPTION_PATH: option(7)}) == {"option_reservation": None}
+
+
+def test_a_change_below_the_option_has_the_vm_read_anew() -> None:
+    assert fields_of({f"{OPTION_PATH}.value": "hunter2"}) == {"option_reservation": STALE}
+    assert fields_of({'config.extraConfig["guestinfo.other"]': option("hunter2")}) == {}
 
 
 def test_a_trunk_is_read_from_a_port_setting() -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from services.placement.domain.recognising import Expected, bind, recognise
 from shared.events.inventory import VlanId, VmChanged, VmPort
 from shared.events.placement import PlacedAddress, PlacedNic, PlacedWire
@@ -64,6 +66,41 @@ def how(seen: VmChanged, *waiting: Expected) -> str | None:
 def test_by_annotation_whatever_else_differs() -> None:
     seen = vm(port(4000, "dvportgroup-9"), name="other", reservation=UUID(int=1))
     assert how(seen, expected()) == "annotation"
+
+
+def test_by_extra_config_whatever_else_differs() -> None:
+    seen = vm(port(4000, "dvportgroup-9"), name="other", extra_config_reservation=UUID(int=1))
+    assert how(seen, expected()) == "extra_config"
+    both = seen.model_copy(update={"reservation": UUID(int=1)})
+    assert how(both, expected()) == "annotation"
+
+
+@pytest.mark.parametrize("fresh", ["reservation", "extra_config_reservation"])
+@pytest.mark.parametrize("state", ["confirmed", "cancelled", "expired"])
+def test_a_clone_whose_maker_replaced_one_of_its_sources_ids(fresh: str, state: str) -> None:
+    ids = {"reservation": UUID(int=1), "extra_config_reservation": UUID(int=1), fresh: UUID(int=2)}
+    clone = expected(id=UUID(int=2), request_id="order-2")
+    found = recognise(vm(port(4000), **ids), NOW, [expected(state=state), clone])
+    assert found is not None
+    assert found[0].id == UUID(int=2)
+
+
+def test_of_two_ids_that_both_wait_the_mac_decides() -> None:
+    ids = {"reservation": UUID(int=1), "extra_config_reservation": UUID(int=2)}
+    waiting = [
+        expected(nic(0, mac="00:50:56:00:00:09")),
+        expected(nic(0), id=UUID(int=2), request_id="order-2"),
+    ]
+    assert how(vm(port(4000), **ids), *waiting) is None
+    found = recognise(vm(port(4000, mac=MAC), **ids), NOW, waiting)
+    assert found is not None
+    assert (found[0].id, found[1]) == (UUID(int=2), "mac")
+
+
+@pytest.mark.parametrize("where", ["reservation", "extra_config_reservation"])
+def test_a_name_says_nothing_beside_an_id_of_another(where: str) -> None:
+    assert how(vm(port(4000), **{where: UUID(int=77)}), expected()) is None
+    assert how(vm(port(4000, mac=MAC), **{where: UUID(int=77)}), expected()) == "mac"
 
 
 def test_by_mac() -> None:

@@ -22,6 +22,7 @@ _SCANNERS: Mapping[Convert, tuple[str, Scanner]] = {
     translating_machines.cards: ("ArrayOfVirtualDevice", shapes.cards),
     translating_machines.guest_nics: ("ArrayOfGuestNicInfo", shapes.guest_nics),
     translating_machines.guest_stacks: ("ArrayOfGuestStackInfo", shapes.guest_stacks),
+    translating_machines.reservation: ("OptionValue", shapes.option),
     translating_machines.moids: ("ArrayOfManagedObjectReference", shapes.references),
 }
 _AFTER_NAME = "</name><op>assign</op>"
@@ -30,7 +31,7 @@ _SHORT = 32 * 1024
 
 
 class Plan(NamedTuple):
-    """How the values of one path are read. `scan`, of arrays of type `array`, starts at the first item."""
+    """How the values of one path are read. `scan`, of values of type `array`, starts at the first element."""
 
     field: Field
     array: str

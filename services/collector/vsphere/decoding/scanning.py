@@ -28,7 +28,7 @@ _FILTER = re.compile(rf'<filterSet><filter type="\w+">{TEXT}</filter>')
 _FILTER_ENDS, _OBJECT_ENDS = "</filterSet>", "</objectSet>"
 _OBJECT = re.compile(rf'<objectSet><kind>(\w+)</kind><obj type="(\w+)">({TEXT})</obj>', re.ASCII)
 _CHANGE = re.compile(
-    r"<changeSet><name>([\w.]+)</name><op>assign</op>"
+    r'<changeSet><name>([\w.]+(?:\["[\w.]+"\])?)</name><op>assign</op>'
     rf'(?:<val(?: type="(\w+)")? xsi:type="([\w:]+)">(?:({TEXT})</val></changeSet>)?|(</changeSet>))',
     re.ASCII,
 )

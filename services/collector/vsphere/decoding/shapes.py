@@ -10,10 +10,12 @@ import re
 from functools import lru_cache
 from sys import intern
 from typing import Any
+from uuid import UUID
 
 from pyVmomi import vim
 
 from services.collector.domain.raw import Card, GuestIp, GuestNic, GuestStack
+from services.collector.domain.spelling import option_reservation
 from services.collector.vsphere.decoding.documents import Unfamiliar
 from services.collector.vsphere.decoding.scalars import once
 from services.collector.vsphere.decoding.unfamiliar import type_named
@@ -83,6 +85,7 @@ _BARE_IP = _pattern("<ipAddress>(%)</ipAddress>")
 _DETAILED_IP = _pattern(_telling(_IP))
 _A_ROUTE = _pattern(_telling(_ROUTE))
 _A_REFERENCE = _pattern(r'<ManagedObjectReference type="\w+">(%)</ManagedObjectReference>')
+_AN_OPTION = _pattern('<key>%</key><value xsi:type="xsd:string">(%)</value>')
 
 
 @lru_cache(maxsize=1024)
@@ -170,3 +173,11 @@ def references(text: str, at: int) -> tuple[tuple[str, ...], int, int]:
         found.append(shape[1])
         at = shape.end()
     return tuple(found), len(found), at
+
+
+def option(text: str, at: int) -> tuple[UUID | None, int, int]:
+    """The reservation that the option at `at` names; that it is one, and where it ends."""
+    shape = _AN_OPTION.match(text, at)
+    if shape is None:
+        raise Unfamiliar
+    return option_reservation(shape[1]), 1, shape.end()

@@ -109,6 +109,8 @@ def _default(info: Any) -> Any:
 
 
 def _reading(kind: Any) -> Reading:
+    if kind is object:
+        return value_of
     if issubclass(kind, ManagedObject):
         return _reference
     if issubclass(kind, DataObject):

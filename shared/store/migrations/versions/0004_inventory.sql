@@ -136,7 +136,8 @@ CREATE TABLE inventory.vm (
     template boolean NOT NULL DEFAULT false,
     cpus integer,
     memory_mb bigint,
-    reservation uuid,
+    reservation uuid, -- named in the annotation
+    extra_config_reservation uuid,
     state jsonb, -- data of inventory.vm.changed
     PRIMARY KEY (vcenter_id, moid)
 );

@@ -45,7 +45,7 @@ CREATE TABLE placement.reservation (
     -- What Tools say of the VM's addresses after the confirmation.
     verdict text CHECK (verdict IN ('verified', 'drifted')),
     seen jsonb, -- by NIC: reserved and seen addresses, at the verdict
-    recognised_by text CHECK (recognised_by IN ('annotation', 'mac', 'name', 'command')),
+    recognised_by text CHECK (recognised_by IN ('annotation', 'extra_config', 'mac', 'name', 'command')),
     -- The confirmed VM's own row in the inventory counts against its host from now on.
     settled boolean NOT NULL DEFAULT false,
     CHECK ((state = 'confirmed') = (vm_moid IS NOT NULL)),
@@ -91,8 +91,14 @@ SELECT r.id, r.vcenter_id, r.host, r.cpus, r.memory_mb
 FROM placement.reservation r
 WHERE (r.state = 'held' AND NOT EXISTS (
           SELECT FROM inventory.vm v
-          WHERE v.reservation = r.id AND v.vcenter_id = r.vcenter_id AND NOT v.removed AND NOT v.template))
+          WHERE v.reservation = r.id AND v.vcenter_id = r.vcenter_id AND NOT v.removed AND NOT v.template)
+      AND NOT EXISTS (
+          SELECT FROM inventory.vm v
+          WHERE v.extra_config_reservation = r.id AND v.vcenter_id = r.vcenter_id
+            AND NOT v.removed AND NOT v.template))
    OR (r.state = 'confirmed' AND NOT r.settled AND NOT EXISTS (
           SELECT FROM inventory.vm v WHERE v.vcenter_id = r.vcenter_id AND v.moid = r.vm_moid));
 
 CREATE INDEX vm_by_reservation ON inventory.vm (reservation) WHERE reservation IS NOT NULL;
+CREATE INDEX vm_by_extra_config_reservation ON inventory.vm (extra_config_reservation)
+    WHERE extra_config_reservation IS NOT NULL;
