@@ -16,10 +16,12 @@ PYTEST_ARGS ?=
 NO_SERVERS := not postgres and not rabbitmq and not vcsim and not slow
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-fast lint types bench contract servers clean
+.PHONY: help install demo test test-fast lint types bench contract servers clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed-run  ## make .venv with patchbay in it, and nothing else
 
 demo: $(VENV)/.installed-run  ## run the demo; ARGS=--check verifies it without a screen
 	@$(BIN)/patchbay demo $(ARGS)

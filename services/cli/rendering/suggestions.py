@@ -27,7 +27,11 @@ def render_suggestions(rows: Sequence[Suggestion], *, evidence: bool) -> Rendera
         return Text(
             "nothing to suggest: every address that is seen fits into a subnet, or its reason is another"
         )
-    grid = table("name", "prefix", "gateway", "wires", "VMs", "sure", "because", right=("VMs", "sure"))
+    grid = table(
+        *("name", "prefix", "gateway", "wires", "VMs", "sure", "because"),
+        right=("VMs", "sure"),
+        spare=("gateway",),
+    )
     for row in rows:
         wires = ", ".join(wire.name for wire in row.wires)
         name = Text(row.name, style="bold")
