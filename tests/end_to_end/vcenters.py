@@ -6,6 +6,8 @@ import asyncio
 import json
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -35,6 +37,10 @@ class VcenterHands(Protocol):
     user: str
     password: str
 
+    def logged_in(self) -> AbstractContextManager[Any]:
+        """The service instance, for what there is no method for. Blocks."""
+        ...
+
     async def machines(self) -> list[Machine]:
         """VMs that are powered on and have at least one NIC."""
         ...
@@ -60,35 +66,34 @@ class _OverTheApi:
     async def destroy(self, machine: Machine) -> None:
         await asyncio.to_thread(self._destroy, machine)
 
-    def _connect(self) -> Any:
+    @contextmanager
+    def logged_in(self) -> Iterator[Any]:
         parts = urlsplit(self.url)
-        return pyvim.SmartConnect(
+        instance = pyvim.SmartConnect(
             protocol=parts.scheme,
             host=parts.hostname,
             port=parts.port,
             user=self.user,
             pwd=self.password,
         )
+        try:
+            yield instance
+        finally:
+            pyvim.Disconnect(instance)
 
     def _machines(self) -> list[Machine]:
-        instance = self._connect()
-        try:
+        with self.logged_in() as instance:
             content = instance.RetrieveContent()
             view = content.viewManager.CreateContainerView(content.rootFolder, [vim.VirtualMachine], True)
             found = [_machine_of(vm) for vm in view.view]
             return [machine for machine in found if machine is not None]
-        finally:
-            pyvim.Disconnect(instance)
 
     def _destroy(self, machine: Machine) -> None:
-        instance = self._connect()
-        try:
+        with self.logged_in() as instance:
             vm = vim.VirtualMachine(machine.moid, instance._stub)
             if vm.runtime.powerState == "poweredOn":
                 _finish(vm.PowerOffVM_Task())
             _finish(vm.Destroy_Task())
-        finally:
-            pyvim.Disconnect(instance)
 
 
 def _machine_of(vm: Any) -> Machine | None:
@@ -118,8 +123,7 @@ class VcsimHands(_OverTheApi):
         await asyncio.to_thread(self._set_address, machine, address)
 
     def _set_address(self, machine: Machine, address: str) -> None:
-        instance = self._connect()
-        try:
+        with self.logged_in() as instance:
             vm = vim.VirtualMachine(machine.moid, instance._stub)
             entries = {
                 "SET.guest.toolsRunningStatus": "guestToolsRunning",
@@ -127,8 +131,6 @@ class VcsimHands(_OverTheApi):
             }
             config = [vim.option.OptionValue(key=key, value=value) for key, value in entries.items()]
             _finish(vm.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=config)))
-        finally:
-            pyvim.Disconnect(instance)
 
 
 class SimulatorHands(_OverTheApi):
