@@ -38,6 +38,7 @@ from shared.events.placement import (
     PlacedWire,
     VmCreatePlaced,
 )
+from shared.model.identifiers import RESERVATION_OPTION
 
 MAC = "00:50:56:00:00:07"
 _vim: Any = vim
@@ -162,6 +163,11 @@ def answer(
     return rendered(placed)
 
 
+def options_of(extra_config: Any) -> dict[str, Any]:
+    """Options by key. vcsim adds where vCenter replaces: the last one counts."""
+    return {option.key: option.value for option in extra_config}
+
+
 async def test_the_vm_is_made_exactly_as_answered(vcenter: Vcenter) -> None:
     placed = answer(vcenter)
     said: list[tuple[str, int]] = []
@@ -177,6 +183,7 @@ async def test_the_vm_is_made_exactly_as_answered(vcenter: Vcenter) -> None:
     assert (await value("runtime.host"))._moId == placed.host
     assert await value("runtime.powerState") == "poweredOn"
     assert await value("config.annotation") == placed.annotation
+    assert options_of(await value("config.extraConfig"))[RESERVATION_OPTION] == str(placed.reservation)
     assert (await value("config.hardware.numCPU"), await value("config.hardware.memoryMB")) == (2, 512)
     devices = await value("config.hardware.device")
     first, second = [device for device in devices if isinstance(device, _vim.vm.device.VirtualEthernetCard)]
@@ -233,6 +240,8 @@ async def test_a_clone_has_the_answered_nics_and_size_and_its_sources_disks(
     assert await read(connection, vm, "name") == placed.name
     assert (await read(connection, vm, "runtime.host"))._moId == placed.host
     assert await read(connection, vm, "config.annotation") == placed.annotation
+    options = options_of(await read(connection, vm, "config.extraConfig"))
+    assert options[RESERVATION_OPTION] == str(placed.reservation)
     assert await read(connection, vm, "config.hardware.memoryMB") == 512
     assert await read(connection, vm, "config.template") is False
     cards = [
