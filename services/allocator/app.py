@@ -78,7 +78,8 @@ async def _prune(pool: Pool, options: AllocatorSettings, stop: asyncio.Event) ->
         folded = timedelta(days=options.history_days)
         kept = max(folded, timedelta(days=options.sighting_days))
         try:
-            vms = await prune(pool, now - folded, timedelta(seconds=options.change_settle_seconds))
+            pause = timedelta(seconds=options.change_settle_seconds)
+            vms = await prune(pool, now - folded, pause, timedelta(seconds=options.release_grace_seconds))
             sightings = await forget_sightings(pool, now - kept)
             tenures = await forget_tenures(pool, now - timedelta(days=options.tenure_days))
             names = await prune_names(pool, now - folded)

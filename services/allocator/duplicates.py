@@ -55,7 +55,7 @@ async def _same_mac(conn: Connection, macs: Iterable[str]) -> list[Conflict]:
         FROM inventory.port p
         JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
         LEFT JOIN inventory.vcenter c ON c.id = p.vcenter_id
-        WHERE p.mac = ANY ($1::text[]::macaddr[]) AND {_ON}
+        WHERE p.mac = ANY ($1::text[]::macaddr[]) AND p.detached_at IS NULL AND {_ON}
         """,  # noqa: S608  our own condition
         list(macs),
         scope_id(DEFAULT_SCOPE_NAME),

@@ -155,6 +155,11 @@ def _port(  # noqa: PLR0917  what was read
 
 
 def _summary(port: Record, mine: list[NicRow], others: list[ParkedRow], tools: str | None) -> str:
+    if mine and port["detached_at"] is not None:
+        return (
+            f"keeps its NIC record with {', '.join(n.address for n in mine)} for the allocator's "
+            f"release_grace_seconds: the VM lost the device at {port['detached_at']:%Y-%m-%d %H:%M:%S}"
+        )
     if mine:
         return f"has a NIC record with {', '.join(n.address for n in mine)}"
     if others:

@@ -172,7 +172,9 @@ def _result(decision: VmNicsFixed | VmNicsUnfixed) -> dict[str, Any]:
 
 async def _read_vm(conn: Connection, named: str) -> _Vm:
     identity = await find_vm(conn, named)
-    ports = await conn.fetch("SELECT * FROM inventory.port WHERE vm_id = $1 ORDER BY device_key", identity)
+    ports = await conn.fetch(
+        "SELECT * FROM inventory.port WHERE vm_id = $1 AND detached_at IS NULL ORDER BY device_key", identity
+    )
     if not ports:
         raise PermanentError(f"VM {named!r} is gone, or has no network device", code="vm_removed")
     row = await conn.fetchrow(

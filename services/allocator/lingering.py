@@ -1,14 +1,14 @@
-"""VMs removed so lately that what they had is kept for them, until their vCenter's time has gone on."""
+"""VMs and devices removed so lately that what they had is kept, until their vCenter's time has gone on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.allocator.domain.history import Sighting, Track
-from services.allocator.domain.identity import NO_GRACE, Place
+from services.allocator.domain.history import NO_GRACE, Sighting, Track
+from services.allocator.domain.identity import Place
 from services.allocator.objects import Key
 from services.allocator.tables import CHANGING, LINGERING
 from services.allocator.vm_rows import VmAt
@@ -28,17 +28,32 @@ class Grace:
     """How long another address must have been reported until it takes the place of the one before."""
     current_to: Mapping[UUID, datetime] = field(default_factory=dict)
 
-    def place_of(self, vm: VmAt) -> Place:
-        """Where the VM is, or was, and whether it lingers there."""
+    def place_of(self, vm: VmAt, track: Track | None = None) -> Place:
+        """Where the VM is, or was, and what lingers there: itself, or devices that `track` knows of."""
         place = vm.place
-        if not (self.span and place.removed and place.gone_at is not None):
-            return place
-        now = self.current_to.get(place.vcenter)
-        lingers = now is None or place.gone_at + self.span > now
-        return Place(
-            place.vcenter, place.moid, place.removed, place.shadow, place.appeared_at, place.gone_at,
-            place.observed_at, lingers,
-        )  # fmt: skip
+        lingers = place.removed and self._lately(place.vcenter, place.gone_at)
+        if track is None:
+            return replace(place, lingering=lingers)
+        detached = {key: device.at for key, device in track.detached.items()}
+        back = not place.removed and track.left_at != track.void_at
+        return replace(
+            place,
+            lingering=lingers,
+            void_at=track.void_at,
+            back_from=track.left_at if back else None,
+            detached=detached,
+            kept=frozenset(
+                key
+                for key, at in detached.items()
+                if self._lately(place.vcenter, at) and (lingers or not place.removed)
+            ),
+        )
+
+    def _lately(self, vcenter: UUID, gone_at: datetime | None) -> bool:
+        if not self.span or gone_at is None:
+            return False
+        now = self.current_to.get(vcenter)
+        return now is None or gone_at + self.span > now
 
     def fresh(self, vcenter: UUID, sighting: Sighting) -> bool:
         """Whether an address that Tools report may have to stay for a while yet."""
@@ -63,7 +78,7 @@ async def read_grace(conn: Connection, span: timedelta, change: timedelta) -> Gr
 
 
 async def read_due(conn: Connection, span: timedelta, change: timedelta) -> set[Key]:
-    """Where VMs lingered, or kept addresses, whose time is over."""
+    """Where VMs or devices lingered, or kept addresses, whose time is over."""
     rows = await conn.fetch(
         """
         SELECT l.vcenter_id, l.moid FROM inventory.lingering l
@@ -81,7 +96,7 @@ async def read_due(conn: Connection, span: timedelta, change: timedelta) -> set[
 
 
 async def write_lingering(conn: Connection, places: Iterable[Place]) -> None:
-    """Note where somebody lingers now, and where nobody does any more."""
+    """Note where something lingers now, and since when; and where nothing does any more."""
     at = {place.key: place for place in places}
     known = await conn.fetch(
         "SELECT vcenter_id, moid, gone_at FROM inventory.lingering "
@@ -90,9 +105,16 @@ async def write_lingering(conn: Connection, places: Iterable[Place]) -> None:
         [key[1] for key in at],
     )
     before = {(row["vcenter_id"], row["moid"]): row["gone_at"] for row in known}
-    after = {key: place.gone_at for key, place in at.items() if place.lingering}
+    after = {key: gone for key, place in at.items() if (gone := _first_end(place)) is not None}
     await LINGERING.delete(conn, before.keys() - after.keys())
     await LINGERING.upsert(conn, [(*k, gone) for k, gone in after.items() if before.get(k) != gone])
+
+
+def _first_end(place: Place) -> datetime | None:
+    ends = [place.detached[key] for key in place.kept]
+    if place.lingering and place.gone_at is not None:
+        ends.append(place.gone_at)
+    return min(ends, default=None)
 
 
 async def write_changing(conn: Connection, grace: Grace, tracks: Mapping[Key, Track]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from asyncpg import Record
 
-from services.allocator.domain.history import NO_PAUSE, SightingKey, Track, fold
+from services.allocator.domain.history import NO_GRACE, NO_PAUSE, SightingKey, Track, fold
 from services.allocator.locking import lock_writes
 from services.allocator.objects import Key
 from services.allocator.sighting_rows import read_history, write_base
@@ -17,7 +18,9 @@ VMS_AT_ONCE = 500
 ROWS_AT_ONCE = 5000
 
 
-async def prune(pool: Pool, before: datetime, pause: timedelta = NO_PAUSE) -> int:
+async def prune(
+    pool: Pool, before: datetime, pause: timedelta = NO_PAUSE, grace: timedelta = NO_GRACE
+) -> int:
     """Fold facts observed before `before` into one row per VM; how many VMs that was done for.
 
     What follows from the facts stays the same. Only a fact that comes so late that it belongs before the
@@ -44,7 +47,7 @@ async def prune(pool: Pool, before: datetime, pause: timedelta = NO_PAUSE) -> in
             for key, (base, entries) in history.items():
                 # Up to the last old one in the vCenter's order: its clock may have been set back meanwhile.
                 old = max((i for i, entry in enumerate(entries, 1) if entry.at < before), default=0)
-                bases[key] = fold(base, entries[:old], pause)
+                bases[key] = fold(base, entries[:old], pause, grace)
             await write_base(conn, bases)
             done += len(rows)
 
@@ -129,4 +132,4 @@ def _key(row: Record) -> SightingKey:
 def _without(base: Track, place: Key, gone: list[tuple[Key, SightingKey]]) -> Track:
     dropped = {key for where, key in gone if where == place}
     kept = {key: s for key, s in base.sightings.items() if key not in dropped}
-    return Track(base.order, base.wires, base.report, kept, base.macs)
+    return replace(base, sightings=kept)

@@ -215,7 +215,8 @@ async def list_vms(pool: Pool, *, vcenter: UUID | None = None, named: str | None
         SELECT v.vm_id AS id, v.vcenter_id AS vcenter, coalesce(c.name, v.vcenter_id::text) AS vcenter_name,
                v.moid, v.name, h.name AS host, v.power, v.template, g.tools,
                (SELECT count(*) FROM inventory.port p
-                WHERE p.vm_id = v.vm_id AND p.vcenter_id = v.vcenter_id AND p.vm_moid = v.moid) AS ports,
+                WHERE p.vm_id = v.vm_id AND p.vcenter_id = v.vcenter_id AND p.vm_moid = v.moid
+                  AND p.detached_at IS NULL) AS ports,
                ARRAY(SELECT host(a.address)
                      FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id
                      WHERE n.vm_id = v.vm_id ORDER BY n.device_key, a.address) AS addresses,
@@ -321,7 +322,8 @@ async def _wires(conn: Connection, one: UUID | None, vcenter: UUID | None, *, re
                w.moid AS network, coalesce(w.name, w.moid) AS name, w.kind, w.state -> 'vlan' AS vlan,
                w.state ->> 'datacenter_name' AS datacenter, w.state ->> 'switch_name' AS switch,
                cardinality(w.hosts) AS hosts, w.retired,
-               (SELECT count(*) FROM inventory.port p WHERE p.wire_id = w.id) AS ports,
+               (SELECT count(*) FROM inventory.port p
+                WHERE p.wire_id = w.id AND p.detached_at IS NULL) AS ports,
                (SELECT count(*) FROM inventory.nic n WHERE n.wire_id = w.id) AS nics,
                (SELECT count(*) FROM inventory.unmatched u WHERE u.wire_id = w.id) AS unmatched
         FROM inventory.wire w LEFT JOIN inventory.vcenter c ON c.id = w.vcenter_id

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from asyncpg import Record
 
 from services.allocator.batch import Dirty
-from services.allocator.domain.history import UNKNOWN_WIRE
-from services.allocator.domain.identity import NO_GRACE, Place, home_of, void_before
+from services.allocator.domain.history import NO_GRACE, UNKNOWN_WIRE
+from services.allocator.domain.identity import Place, home_of, void_before
 from services.allocator.domain.matching import Role, SubnetView, match
 from services.allocator.domain.records import Bound, NicRecord, PortView
 from services.allocator.domain.reports import UNPLACED
@@ -117,7 +117,7 @@ async def read(  # noqa: PLR0917  what a case is made of
 ) -> Docket:
     """Read what bears on `addresses`. `scope_of` names the scopes of vCenters that are not in `default`.
 
-    `grace` is how long a removed VM is waited for, `change` how long another address has to stay.
+    `grace` is how long a removed VM or device is waited for, `change` how long another address has to stay.
     """
     asked = list(addresses)
     sightings = await conn.fetch(
@@ -125,11 +125,9 @@ async def read(  # noqa: PLR0917  what a case is made of
         SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.port_id,
                s.since, s.live, coalesce({_KEPT.format(change="$3")}, false) AS kept,
                s.since + $3::interval > coalesce(c.current_to, '-infinity') AS fresh,
-               -- What went with its VM is released when the VM's grace is over.
-               s.ended_at + CASE WHEN s.removed AND s.ended_at = v.gone_at THEN $2::interval
-                            ELSE interval '0' END AS ended_at
+               -- What went with its VM, or its device, is released when the grace is over.
+               s.ended_at + CASE WHEN s.gone THEN $2::interval ELSE interval '0' END AS ended_at
         FROM inventory.sighting s
-        LEFT JOIN inventory.vm v ON v.vcenter_id = s.vcenter_id AND v.moid = s.moid
         LEFT JOIN inventory.vcenter c ON c.id = s.vcenter_id
         WHERE s.address = ANY ($1::text[]::inet[]) AND s.vm_id IS NOT NULL
         """,  # noqa: S608  our own condition
@@ -256,14 +254,15 @@ async def _read_shared(conn: Connection, addresses: list[str]) -> dict[Spot, dat
 
 
 async def _read_silent(conn: Connection, ports: Iterable[UUID]) -> frozenset[UUID]:
-    """Those of `ports` that nobody speaks for: their VM is off, or its Tools don't run."""
+    """Those of `ports` that nobody speaks for: they or their VM are gone, it is off, its Tools don't run."""
     rows = await conn.fetch(
         """
         SELECT p.id FROM inventory.port p
         JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
         LEFT JOIN inventory.guest g ON g.vcenter_id = p.vcenter_id AND g.moid = p.vm_moid
         WHERE p.id = ANY ($1::uuid[])
-          AND (v.power IS DISTINCT FROM 'on' OR coalesce(g.tools, 'running') = 'not_running')
+          AND (v.removed OR p.detached_at IS NOT NULL
+               OR v.power IS DISTINCT FROM 'on' OR coalesce(g.tools, 'running') = 'not_running')
         """,
         list(ports),
     )
@@ -296,15 +295,19 @@ async def _read_places(
     rows = await conn.fetch(
         """
         SELECT v.vm_id, v.vcenter_id, v.moid, v.removed, v.shadow, v.appeared_at, v.gone_at, v.observed_at,
-               v.removed AND l.moid IS NOT NULL AS lingering, coalesce(v.name, v.moid) AS name
+               v.removed AND l.moid IS NOT NULL AS lingering, h.void_at, h.detached,
+               coalesce(v.name, v.moid) AS name
         FROM inventory.vm v LEFT JOIN inventory.lingering l USING (vcenter_id, moid)
+        LEFT JOIN inventory.vm_head h USING (vcenter_id, moid)
         WHERE v.vm_id = ANY ($1::uuid[])
         """,
         list(vms),
     )
     places: dict[UUID, list[Place]] = {}
     for row in rows:
-        places.setdefault(row["vm_id"], []).append(Place(*tuple(row)[1:-1]))
+        detached = {int(k): datetime.fromisoformat(d[0]) for k, d in (row["detached"] or {}).items()}
+        place = replace(Place(*tuple(row)[1:-2]), detached=detached)
+        places.setdefault(row["vm_id"], []).append(place)
     by_key = {(row["vcenter_id"], row["moid"]): row for row in rows}
     homes = {vm: by_key[home.key] for vm, at in places.items() if (home := home_of(at)) is not None}
     return places, homes
@@ -443,6 +446,9 @@ def _while_stated(
         return void + grace, False
     if row["port_id"] in ports:
         return COUNTS
+    detached = home.detached.get(row["device_key"])
+    if detached is not None and detached >= row["at"]:
+        return detached + grace, True
     newest = home.observed_at
     return (None, True) if newest is not None and newest > row["at"] else None
 

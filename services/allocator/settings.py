@@ -25,7 +25,7 @@ class AllocatorSettings(BaseModel):
     history_days: Annotated[float, Field(gt=0, le=3650)] = 7
     """How long each VM's facts are kept one by one; a fact that comes later than that changes nothing."""
     release_grace_seconds: Annotated[float, Field(ge=0, le=86400)] = 0
-    """How long what a removed VM had is kept for it, before it is released and cools down."""
+    """How long what a removed VM or device had is kept for it, before it is released and cools down."""
     change_settle_seconds: Annotated[float, Field(ge=0, le=86400)] = 0
     """How long Tools must have reported another address until it takes the place of the one before."""
     conflict_winner: Literal["living", "earlier"] = "living"

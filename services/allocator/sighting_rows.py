@@ -12,6 +12,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from services.allocator.domain.history import (
+    Detached,
     Entry,
     Hardware,
     Removed,
@@ -55,7 +56,11 @@ async def read_tracks(conn: Connection, keys: Iterable[Key]) -> tuple[dict[Key, 
             Order(row["epoch"], row["sequence"]),
             _wires(row["wires"]),
             _report(row["report"]),
-            macs=_macs(row["wires"]),
+            macs=_noted(row["wires"], 1),
+            labels=_noted(row["wires"], 2),
+            detached=_detached(row["detached"]),
+            left_at=row["left_at"],
+            void_at=row["void_at"],
         )
         for row in heads
     }
@@ -63,7 +68,8 @@ async def read_tracks(conn: Connection, keys: Iterable[Key]) -> tuple[dict[Key, 
     rows = await conn.fetch(
         f"""
         SELECT s.vcenter_id, s.moid, s.device_key, host(s.address) AS address, s.wire_id, s.vm_id, s.prefix,
-               host(s.gateway) AS gateway, s.first_seen, s.since, s.ended_at, s.opened_at, s.removed, s.live
+               host(s.gateway) AS gateway, s.first_seen, s.since, s.ended_at, s.opened_at, s.removed, s.gone,
+               s.live
         FROM inventory.sighting s {_AT_PLACES}
         """,  # noqa: S608
         vcenters,
@@ -74,7 +80,7 @@ async def read_tracks(conn: Connection, keys: Iterable[Key]) -> tuple[dict[Key, 
         key = SightingKey(row["device_key"], row["address"], row["wire_id"])
         sighting = Sighting(
             row["first_seen"], row["since"], row["prefix"], row["gateway"], row["ended_at"], row["opened_at"],
-            row["removed"],
+            row["removed"], row["gone"],
         )  # fmt: skip
         tracks.setdefault(place, Track()).sightings[key] = sighting
         tags[place, key] = Tagged(sighting, row["vm_id"], row["live"])
@@ -148,8 +154,11 @@ async def write_heads(conn: Connection, tracks: Mapping[Key, Track]) -> None:
             (
                 *key,
                 *track.order,
-                None if track.wires is None else _json(_wires_out(track.wires, track.macs)),
+                None if track.wires is None else _json(_wires_out(track.wires, track.macs, track.labels)),
                 _json(_report_out(track.report)),
+                _json(_detached_out(track.detached)),
+                track.left_at,
+                track.void_at,
             )
             for key, track in tracks.items()
         ],
@@ -170,13 +179,13 @@ def _row(place: Key, key: SightingKey, tagged: Tagged) -> tuple[Any, ...]:
     port = None if tagged.vm is None else port_id(tagged.vm, key.device_key)
     return (
         *place, *key, tagged.vm, port, s.prefix, s.gateway, s.first_seen, s.since, s.ended_at, s.opened_at,
-        s.removed, tagged.live,
+        s.removed, s.gone, tagged.live,
     )  # fmt: skip
 
 
 def _content(entry: Entry) -> tuple[str, str | None]:
     if isinstance(entry, Hardware):
-        return "vm", _json(_wires_out(entry.wires, entry.macs))
+        return "vm", _json(_wires_out(entry.wires, entry.macs, entry.labels))
     if isinstance(entry, Spoken):
         return "guest", _json(_report_out(entry.report))
     return "removed", None
@@ -185,7 +194,7 @@ def _content(entry: Entry) -> tuple[str, str | None]:
 def _entry(row: Record) -> Entry:
     order, at, content = Order(row["epoch"], row["sequence"]), row["observed_at"], row["content"]
     if row["kind"] == "vm":
-        return Hardware(order, at, _wires(content) or {}, _macs(content))
+        return Hardware(order, at, _wires(content) or {}, _noted(content, 1), _noted(content, 2))
     if row["kind"] == "guest":
         return Spoken(order, at, _report(content))
     return Removed(order, at)
@@ -193,7 +202,10 @@ def _entry(row: Record) -> Entry:
 
 def _base_out(track: Track) -> dict[str, Any]:
     return {
-        "wires": None if track.wires is None else _wires_out(track.wires, track.macs),
+        "wires": None if track.wires is None else _wires_out(track.wires, track.macs, track.labels),
+        "detached": _detached_out(track.detached),
+        "left_at": _time_out(track.left_at),
+        "void_at": _time_out(track.void_at),
         "report": _report_out(track.report),
         "sightings": [
             [
@@ -204,9 +216,10 @@ def _base_out(track: Track) -> dict[str, Any]:
                 s.since.isoformat(),
                 s.prefix,
                 s.gateway,
-                None if s.ended_at is None else s.ended_at.isoformat(),
-                None if s.opened_at is None else s.opened_at.isoformat(),
+                _time_out(s.ended_at),
+                _time_out(s.opened_at),
                 s.removed,
+                s.gone,
             ]
             for key, s in sorted(track.sightings.items())
         ],
@@ -217,16 +230,25 @@ def _base(row: Record) -> Track:
     content = row["content"]
     wires = content["wires"]
     order = Order(row["epoch"], row["sequence"])
-    track = Track(order, _wires(wires), _report(content["report"]), macs=_macs(wires))
-    for device, address, wire, first, since, prefix, gateway, ended, opened, removed in content["sightings"]:
+    track = Track(
+        order,
+        _wires(wires),
+        _report(content["report"]),
+        macs=_noted(wires, 1),
+        labels=_noted(wires, 2),
+        detached=_detached(content["detached"]),
+        left_at=_time(content["left_at"]),
+        void_at=_time(content["void_at"]),
+    )
+    for device, address, wire, first, since, prefix, gateway, ended, opened, *how in content["sightings"]:
         track.sightings[SightingKey(device, address, UUID(wire))] = Sighting(
             datetime.fromisoformat(first),
             datetime.fromisoformat(since),
             prefix,
             gateway,
-            None if ended is None else datetime.fromisoformat(ended),
-            None if opened is None else datetime.fromisoformat(opened),
-            removed,
+            _time(ended),
+            _time(opened),
+            *how,
         )
     return track
 
@@ -238,19 +260,41 @@ def _last(track: Track) -> datetime:
 
 
 def _wires(content: Mapping[str, list[str | None]] | None) -> dict[int, UUID] | None:
-    return None if content is None else {int(key): UUID(wire) for key, (wire, _) in content.items()}
+    return None if content is None else {int(key): UUID(said[0]) for key, said in content.items()}
 
 
-def _macs(content: Mapping[str, list[str | None]] | None) -> dict[int, str]:
-    return {int(key): mac for key, (_, mac) in (content or {}).items() if mac is not None}
+def _noted(content: Mapping[str, list[str | None]] | None, which: int) -> dict[int, str]:
+    """The MACs (1) or labels (2) of devices."""
+    return {int(key): noted for key, said in (content or {}).items() if (noted := said[which]) is not None}
+
+
+def _detached(content: Mapping[str, list[str | None]]) -> dict[int, Detached]:
+    return {
+        int(key): Detached(datetime.fromisoformat(str(at)), UUID(wire), mac, label)
+        for key, (at, wire, mac, label) in content.items()
+    }
 
 
 def _report(content: Mapping[str, Any]) -> dict[int, tuple[Seen, ...]]:
     return {int(key): tuple(Seen(*seen) for seen in addresses) for key, addresses in content.items()}
 
 
-def _wires_out(wires: Mapping[int, UUID], macs: Mapping[int, str]) -> dict[str, list[str | None]]:
-    return {str(key): [str(wire), macs.get(key)] for key, wire in sorted(wires.items())}
+def _wires_out(
+    wires: Mapping[int, UUID], macs: Mapping[int, str], labels: Mapping[int, str]
+) -> dict[str, list[str | None]]:
+    return {str(key): [str(wire), macs.get(key), labels.get(key)] for key, wire in sorted(wires.items())}
+
+
+def _detached_out(devices: Mapping[int, Detached]) -> dict[str, list[str | None]]:
+    return {str(key): [d.at.isoformat(), str(d.wire), d.mac, d.label] for key, d in sorted(devices.items())}
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _time_out(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
 
 
 def _report_out(report: Mapping[int, tuple[Seen, ...]]) -> dict[str, list[list[object]]]:

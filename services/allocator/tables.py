@@ -91,6 +91,7 @@ PORT = Table(
         "mac": "macaddr",
         "wire_id": "uuid",
         "connected": "boolean",
+        "detached_at": "timestamptz",
     },
 )
 HISTORY = Table(
@@ -107,7 +108,16 @@ HISTORY = Table(
 )
 HEAD = Table(
     "inventory.vm_head",
-    _PLACE | {"epoch": "bigint", "sequence": "bigint", "wires": JSON, "report": JSON},
+    _PLACE
+    | {
+        "epoch": "bigint",
+        "sequence": "bigint",
+        "wires": JSON,
+        "report": JSON,
+        "detached": JSON,
+        "left_at": "timestamptz",
+        "void_at": "timestamptz",
+    },
     keys=2,
 )
 GUEST = Table(
@@ -139,6 +149,7 @@ SIGHTING = Table(
         "ended_at": "timestamptz",
         "opened_at": "timestamptz",
         "removed": "boolean",
+        "gone": "boolean",
         "live": "boolean",
     },
     keys=5,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from services.allocator.domain.history import UNKNOWN_WIRE
+from services.allocator.domain.history import UNKNOWN_WIRE, Track
 from services.allocator.domain.identity import Place
 from services.allocator.domain.newest import Standing, Told, newest
 from services.allocator.domain.records import PortView
@@ -80,6 +80,30 @@ def ports_of(vm: VmAt, description: VmChanged | None) -> list[PortView]:
             connected=port.connected,
         )
         for port in description.ports
+    ]
+
+
+def kept_ports(vm: VmAt, place: Place, track: Track) -> list[PortView]:
+    """The devices that `vm` has no more, and that their records are still kept for."""
+    if vm.vm is None:
+        return []
+    return [
+        PortView(
+            id=port_id(vm.vm, key),
+            nic=nic_id(vm.vm, key),
+            vm=vm.vm,
+            vcenter=vm.key[0],
+            vm_moid=vm.key[1],
+            vm_name=vm.name or vm.key[1],
+            device_key=key,
+            label=device.label or f"device {key}",
+            mac=device.mac,
+            wire=device.wire,
+            connected=False,
+            detached_at=device.at,
+        )
+        for key, device in track.detached.items()
+        if key in place.kept
     ]
 
 
@@ -176,7 +200,7 @@ async def write_ports(
 def _port_row(p: PortView) -> tuple[Any, ...]:
     return (
         p.id, p.vcenter, p.vm_moid, p.vm, p.device_key, p.label, p.mac,
-        None if p.wire == UNKNOWN_WIRE else p.wire, p.connected,
+        None if p.wire == UNKNOWN_WIRE else p.wire, p.connected, p.detached_at,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.domain.history import (
+    NO_GRACE,
     UNKNOWN_WIRE,
     Entry,
     Hardware,
@@ -19,7 +20,7 @@ from services.allocator.domain.history import (
     Track,
     fold,
 )
-from services.allocator.domain.identity import NO_GRACE, Place, home_of, living_sightings
+from services.allocator.domain.identity import Place, home_of, living_sightings
 from services.allocator.domain.reports import report_of
 from services.allocator.lingering import read_due, read_grace, write_changing, write_lingering
 from services.allocator.objects import Key, told_by_key
@@ -35,6 +36,7 @@ from services.allocator.sighting_rows import (
 from services.allocator.tenures import write_tenures
 from services.allocator.vm_rows import (
     VmAt,
+    kept_ports,
     learn,
     read_described_ports,
     read_places,
@@ -78,7 +80,10 @@ async def apply_vms(
     others = {key: vm for key, vm in (await read_same_vms(conn, same)).items() if key not in after}
     fresh = await append_history(conn, entries)
     tracks, tags = await read_tracks(conn, [*after, *others])
-    moved = await _fold(conn, tracks, fresh, change)
+    were = {key: _absences(track) for key, track in tracks.items()}
+    moved = await _fold(conn, tracks, fresh, change, span)
+    # A late fact may tell nothing new of a VM but since when it has no device, or was away.
+    due |= {key for key in moved if _absences(tracks[key]) != were.get(key, _absences(Track()))}
     await write_heads(conn, {key: tracks[key] for key in moved})
     await write_tenures(conn, tracks, moved, tags)
     await write_vms(conn, [vm for key, vm in after.items() if vm != before[key]])
@@ -88,13 +93,17 @@ async def apply_vms(
             occasion.led_to(at.vm, envelope)
     grace = await read_grace(conn, span, change)
     came_from = {key: grace.place_of(vm) for key, vm in (before | others).items()}
-    now = {key: grace.place_of(vm) for key, vm in (after | others).items()}
+    now = {key: grace.place_of(vm, tracks.get(key)) for key, vm in (after | others).items()}
     if span or due:
         await write_lingering(conn, now.values())
     if change or due:
         await write_changing(conn, grace, tracks)
     moves = Moves(before | others, after | others, came_from, now, due, grace.span)
     return await _follow(conn, moves, tracks, tags)
+
+
+def _absences(track: Track) -> tuple[object, ...]:
+    return track.detached, track.left_at, track.void_at
 
 
 async def _apply_guests(conn: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
@@ -143,7 +152,8 @@ def _entries(envelopes: Sequence[Envelope[VmFact]]) -> dict[Key, list[Entry]]:
                 for p in fact.ports
             }
             macs = {p.key: p.mac for p in fact.ports if p.mac is not None}
-            entry = Hardware(fact.order, envelope.time, wires, macs)
+            labels = {p.key: p.label for p in fact.ports}
+            entry = Hardware(fact.order, envelope.time, wires, macs, labels)
         elif isinstance(fact, GuestAddressesChanged):
             report = report_of(fact)
             entry = Spoken(fact.order, envelope.time, report) if report else None
@@ -155,7 +165,11 @@ def _entries(envelopes: Sequence[Envelope[VmFact]]) -> dict[Key, list[Entry]]:
 
 
 async def _fold(
-    conn: Connection, tracks: dict[Key, Track], fresh: Mapping[Key, Sequence[Entry]], pause: timedelta
+    conn: Connection,
+    tracks: dict[Key, Track],
+    fresh: Mapping[Key, Sequence[Entry]],
+    pause: timedelta,
+    grace: timedelta,
 ) -> dict[Key, Order | None]:
     """Continue the histories; those that a late entry came for are folded from their beginning.
 
@@ -166,16 +180,16 @@ async def _fold(
     for key, told in fresh.items():
         if key in late:
             base, entries = whole[key]
-            tracks[key] = fold(base, entries, pause)
+            tracks[key] = fold(base, entries, pause, grace)
         else:
-            tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told, pause)
+            tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told, pause, grace)
     return {key: whole[key][0].order if key in late else None for key in fresh}
 
 
 @dataclass(frozen=True, slots=True)
 class Moves:
     """VMs as they were before the batch and as they are after it, with the places where they are; `due` are
-    places where somebody lingers no longer.
+    places where something lingers no longer, or has gone at another time than was known.
     """
 
     before: Mapping[Key, VmAt]
@@ -203,11 +217,13 @@ async def _follow(conn: Connection, moves: Moves, tracks: Mapping[Key, Track], t
     dirty = _touched(await write_sightings(conn, tags_before, tags), tags_before, tags)
     dirty.addresses |= await _contested(conn, by_vm)
     dirty.twins |= {vm for vm, places in by_vm.items() if sum(not p.standing.removed for p in places) > 1}
-    dirty.add(await _rewire(conn, moves, by_vm))
+    dirty.add(await _rewire(conn, moves, by_vm, tracks))
     return dirty
 
 
-async def _rewire(conn: Connection, moves: Moves, by_vm: Mapping[UUID, Sequence[VmAt]]) -> Dirty:
+async def _rewire(
+    conn: Connection, moves: Moves, by_vm: Mapping[UUID, Sequence[VmAt]], tracks: Mapping[Key, Track]
+) -> Dirty:
     """Bring the ports up to date of VMs that a fact about their hardware came for, or whose time is over."""
     before, after = moves.before, moves.after
     heard = [(before[key], vm) for key, vm in after.items() if vm != before[key] or key in moves.due]
@@ -225,6 +241,12 @@ async def _rewire(conn: Connection, moves: Moves, by_vm: Mapping[UUID, Sequence[
         if (home and home.key) != (old_home and old_home.key):
             dirty.vms.add(identity)
     ports = await read_described_ports(conn, homes)
+    ports += [
+        port
+        for home in homes
+        if home.key in tracks
+        for port in kept_ports(home, moves.now[home.key], tracks[home.key])
+    ]
     known = await read_ports(conn, vms)
     dirty.twins |= vms
     dirty.macs |= {row["mac"] for row in known.values() if row["mac"] is not None}

@@ -45,7 +45,7 @@ CROSS JOIN LATERAL (
 GROUP BY k.vcenter_id, k.host
 """
 PORTS = """
-SELECT k.id, (SELECT count(*) FROM inventory.port p WHERE p.wire_id = k.id)
+SELECT k.id, (SELECT count(*) FROM inventory.port p WHERE p.wire_id = k.id AND p.detached_at IS NULL)
     + (SELECT count(*) FROM placement.reservation_nic n
        JOIN placement.claim c ON c.id = n.reservation_id WHERE n.wire_id = k.id AND n.live)
 FROM unnest($1::uuid[]) AS k (id)

@@ -16,17 +16,19 @@ from services.allocator.domain.reports import UNPLACED, Report, Seen, speak
 from shared.model.ordering import BEFORE_ALL, Order
 
 NO_PAUSE = timedelta(0)
+NO_GRACE = timedelta(0)
 UNKNOWN_WIRE = UUID(int=0)
 """The wire of a port whose network is missing or unreadable."""
 
 
 class Hardware(NamedTuple):
-    """The VM exists, with these devices: wire (or `UNKNOWN_WIRE`) and MAC by device key."""
+    """The VM exists, with these devices: wire (or `UNKNOWN_WIRE`), MAC and label by device key."""
 
     order: Order
     at: datetime
     wires: Mapping[int, UUID]
     macs: Mapping[int, str] = {}
+    labels: Mapping[int, str] = {}
 
 
 class Spoken(NamedTuple):
@@ -45,6 +47,15 @@ class Removed(NamedTuple):
 
 
 Entry = Hardware | Spoken | Removed
+
+
+class Detached(NamedTuple):
+    """A device that the VM had until `at`, as it was then."""
+
+    at: datetime
+    wire: UUID
+    mac: str | None = None
+    label: str | None = None
 
 
 class SightingKey(NamedTuple):
@@ -67,7 +78,9 @@ class Sighting:
     opened_at: datetime | None = None
     """When it was last seen on this wire after it had not been."""
     removed: bool = False
-    """It ended because the device, or the VM, went; not because the guest named other addresses."""
+    """It ended with a fact about the hardware, not because the guest named other addresses."""
+    gone: bool = False
+    """That fact was that the device, or the VM, is there no more."""
 
 
 class Period(NamedTuple):
@@ -87,7 +100,9 @@ class Period(NamedTuple):
 class Track:
     """The end of a history: what was said last, and all sightings. `wires` is None while there is no VM.
 
-    `closed` are the periods that ended while it was folded, not those before.
+    `detached` are the devices that it had once, `left_at` is when the VM went last, even if it came back;
+    `void_at` is when it last went for longer than the grace, and came back. `closed` are the periods that
+    ended while it was folded, not those before.
     """
 
     order: Order = BEFORE_ALL
@@ -95,6 +110,10 @@ class Track:
     report: dict[int, tuple[Seen, ...]] = field(default_factory=dict)
     sightings: dict[SightingKey, Sighting] = field(default_factory=dict)
     macs: dict[int, str] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)
+    detached: dict[int, Detached] = field(default_factory=dict)
+    left_at: datetime | None = None
+    void_at: datetime | None = None
     closed: list[Period] = field(default_factory=list, compare=False)
 
     def open_periods(self) -> list[Period]:
@@ -104,27 +123,49 @@ class Track:
         ]
 
 
-def fold(track: Track, entries: Iterable[Entry], pause: timedelta = NO_PAUSE) -> Track:
+def fold(
+    track: Track, entries: Iterable[Entry], pause: timedelta = NO_PAUSE, grace: timedelta = NO_GRACE
+) -> Track:
     """`track` continued with `entries`, all of them newer than it and from old to new.
 
-    An address that guests leave out for less than `pause` they have had without a break.
+    An address that guests leave out for less than `pause` they have had without a break; a VM that is away
+    for no longer than `grace` was not away.
     """
-    now = Track(track.order, track.wires, dict(track.report), dict(track.sightings), dict(track.macs))
+    now = Track(
+        track.order, track.wires, dict(track.report), dict(track.sightings), dict(track.macs),
+        dict(track.labels), dict(track.detached), track.left_at, track.void_at,
+    )  # fmt: skip
     for entry in entries:
         assert entry.order > now.order, "a late entry needs the whole history folded again"  # noqa: S101
         now.order = entry.order
         if isinstance(entry, Hardware):
-            now.wires = dict(entry.wires)
-            # Devices that are gone keep theirs: a period that ends with them is still to tell it.
-            now.macs |= entry.macs
+            _equip(now, entry, grace)
         elif isinstance(entry, Spoken):
             now.report = speak(now.report, entry.report)
         else:
+            if now.wires is not None or now.left_at is None:
+                now.left_at = entry.at
             now.wires, now.report = None, {}
         _settle(now, entry.at, pause, removed=not isinstance(entry, Spoken))
         if now.wires is not None:
             now.macs = {key: mac for key, mac in now.macs.items() if key in now.wires}
+            now.labels = {key: label for key, label in now.labels.items() if key in now.wires}
     return now
+
+
+def _equip(track: Track, entry: Hardware, grace: timedelta) -> None:
+    """The VM has these devices now."""
+    if track.wires is None and track.left_at is not None and entry.at - track.left_at > grace:
+        track.void_at = track.left_at
+    for key, wire in (track.wires or {}).items():
+        if key not in entry.wires:
+            mac, label = track.macs.get(key), track.labels.get(key)
+            track.detached[key] = Detached(entry.at, wire, mac, label)
+    track.detached = {key: device for key, device in track.detached.items() if key not in entry.wires}
+    track.wires = dict(entry.wires)
+    # Devices that are gone keep theirs: a period that ends with them is still to tell it.
+    track.macs |= entry.macs
+    track.labels |= entry.labels
 
 
 def _settle(track: Track, at: datetime, pause: timedelta, *, removed: bool) -> None:
@@ -145,7 +186,8 @@ def _settle(track: Track, at: datetime, pause: timedelta, *, removed: bool) -> N
     for key in was_open.values():
         if key not in still:
             known = track.sightings[key]
-            track.sightings[key] = replace(known, ended_at=at, removed=removed)
+            gone = removed and (track.wires is None or key.device_key not in track.wires)
+            track.sightings[key] = replace(known, ended_at=at, removed=removed, gone=gone)
             mac = track.macs.get(key.device_key)
             track.closed.append(Period(key, known.opened_at or known.since, at, track.order, mac))
 

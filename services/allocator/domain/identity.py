@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.allocator.domain.history import Sighting, SightingKey
+from services.allocator.domain.history import NO_GRACE, Sighting, SightingKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,19 @@ class Place:
     """Of the newest fact about the VM there."""
     lingering: bool = False
     """Removed, but so lately that what it had is kept for it."""
+    void_at: datetime | None = None
+    """When it last went for longer than the grace, before it came back."""
+    back_from: datetime | None = None
+    """When it last went, if it has come back within the grace."""
+    detached: Mapping[int, datetime] = field(default_factory=dict)
+    """When it lost the devices that it has no more, by key."""
+    kept: frozenset[int] = frozenset()
+    """Those of them that went so lately that what they had is kept for them."""
 
     @property
     def key(self) -> tuple[UUID, str]:
         """What identifies the place."""
         return self.vcenter, self.moid
-
-
-NO_GRACE = timedelta(0)
 
 
 def home_of(places: Iterable[Place]) -> Place | None:
@@ -51,18 +56,19 @@ def home_of(places: Iterable[Place]) -> Place | None:
 def void_before(places: Iterable[Place], home: Place, grace: timedelta = NO_GRACE) -> datetime | None:
     """The last time the VM was gone altogether: what was said about it until then is void.
 
-    A removal that came after the VM had appeared at its home is the end of a move; one that came less than
-    `grace` before was an absence that does not count.
+    A removal that came after the VM had appeared at its home is the end of a move; one that came no more than
+    `grace` before was an absence that does not count, whether it came back under another id or the same.
     """
     gone = [
         p.gone_at
         for p in places
-        if p.gone_at is not None
-        and (
-            (p.key == home.key and not p.lingering)
-            or (home.appeared_at is not None and p.gone_at < home.appeared_at - grace)
-        )
+        if p.key != home.key
+        and p.gone_at is not None
+        and home.appeared_at is not None
+        and p.gone_at < home.appeared_at - grace
     ]
+    if home.void_at is not None:
+        gone.append(home.void_at)
     return max(gone, default=None)
 
 
@@ -75,7 +81,7 @@ def living_sightings(
 
     Those open at any place the VM is at: a copy with the same instance UUID uses its addresses, too (G7).
     While a VM that has moved has not spoken at its new place, what it said at the old one up to the end
-    counts on (G4); so it does for one that came back, or may yet, within `grace`.
+    counts on (G4); so it does for one that came back, or may yet, within `grace`, and for devices.
     """
     places = list(places)
     home = home_of(places)
@@ -88,18 +94,32 @@ def living_sightings(
         for key, sighting in sightings.get(p.key, {}).items()
         if sighting.ended_at is None
     }
-    if open_now:
-        return open_now
+    return (open_now or _last_words(places, home, sightings, grace)) | {
+        (home.key, key)
+        for key, sighting in sightings.get(home.key, {}).items()
+        if key.device_key in home.kept and sighting.ended_at == home.detached[key.device_key]
+    }
+
+
+def _last_words(
+    places: Iterable[Place],
+    home: Place,
+    sightings: Mapping[tuple[UUID, str], Mapping[SightingKey, Sighting]],
+    grace: timedelta,
+) -> set[tuple[tuple[UUID, str], SightingKey]]:
+    """What was seen when the VM left the place where it was last."""
     left = [
-        p
+        (p.gone_at, p.key)
         for p in places
         if p.removed and p.gone_at is not None and p.gone_at >= (home.appeared_at or p.gone_at) - grace
     ]
-    for place in sorted(left, key=lambda p: (p.gone_at, p.key), reverse=True):
+    if home.back_from is not None:
+        left.append((home.back_from, home.key))
+    for gone_at, place in sorted(left, reverse=True):
         last_words = {
-            (place.key, key)
-            for key, sighting in sightings.get(place.key, {}).items()
-            if sighting.ended_at == place.gone_at
+            (place, key)
+            for key, sighting in sightings.get(place, {}).items()
+            if sighting.ended_at == gone_at and sighting.gone
         }
         if last_words:
             return last_words

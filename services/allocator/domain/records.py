@@ -29,6 +29,8 @@ class PortView:
     mac: str | None
     wire: UUID
     connected: bool = True
+    detached_at: datetime | None = None
+    """The VM has it no more since then; its record is kept for a while."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,16 +68,21 @@ class Teller:
 
     def vm(self, name: str, *networks: str | None, moid: str | None = None, **more: Any) -> Envelope[Any]:
         """A VM with a port on each of `networks`, keys from 4000; or with `ports_`."""
-        ports: tuple[Any, ...] = more.pop("ports_", ()) or tuple(
-            inv.VmPort(
-                key=4000 + i,
-                label=f"Network adapter {i + 1}",
-                adapter="vmxnet3",
-                mac=f"0050562{abs(hash_of(name)) % 0xFFFF:04x}{i:01x}",
-                network=network,
-                connected=True,
+        given = more.pop("ports_", None)
+        ports: tuple[Any, ...] = (
+            tuple(given)
+            if given is not None
+            else tuple(
+                inv.VmPort(
+                    key=4000 + i,
+                    label=f"Network adapter {i + 1}",
+                    adapter="vmxnet3",
+                    mac=f"0050562{abs(hash_of(name)) % 0xFFFF:04x}{i:01x}",
+                    network=network,
+                    connected=True,
+                )
+                for i, network in enumerate(networks)
             )
-            for i, network in enumerate(networks)
         )
         values = {"name": name, "instance_uuid": instance(name), "power": "on", "connection": "connected"}
         return self.envelope(inv.VmChanged, moid=moid or f"vm-{name}", ports=ports, **(values | more))

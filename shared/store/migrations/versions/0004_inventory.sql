@@ -155,7 +155,8 @@ CREATE TABLE inventory.port (
     label text NOT NULL,
     mac macaddr,
     wire_id uuid,
-    connected boolean NOT NULL
+    connected boolean NOT NULL,
+    detached_at timestamptz -- the VM has it no more, but its record is kept for a while
 );
 CREATE INDEX port_by_vm ON inventory.port (vm_id);
 CREATE INDEX port_by_wire ON inventory.port (wire_id);

@@ -10,7 +10,7 @@ CREATE TABLE inventory.vm_history (
     sequence bigint NOT NULL,
     observed_at timestamptz NOT NULL,
     kind text NOT NULL CHECK (kind IN ('vm', 'guest', 'removed', 'base')),
-    -- vm: wire and MAC by device key. guest: [address, prefix, gateway] by device key. base: what all before, which is no
+    -- vm: wire, MAC and label by device key. guest: [address, prefix, gateway] by device key. base: what all before, which is no
     -- longer kept, came to.
     content jsonb,
     PRIMARY KEY (vcenter_id, moid, epoch, sequence)
@@ -23,8 +23,11 @@ CREATE TABLE inventory.vm_head (
     moid text NOT NULL,
     epoch bigint NOT NULL,
     sequence bigint NOT NULL,
-    wires jsonb, -- wire and MAC by device key; null: no fact about the VM as hardware yet, or it is removed
+    wires jsonb, -- wire, MAC, label by device key; null: no fact about the VM as hardware yet, or it is removed
     report jsonb NOT NULL,
+    detached jsonb NOT NULL, -- by key, devices that it has no more: when they went, wire, MAC, label
+    left_at timestamptz, -- when the VM went last, even if it came back
+    void_at timestamptz, -- when it last went for longer than release_grace_seconds, and came back
     PRIMARY KEY (vcenter_id, moid)
 );
 
@@ -57,7 +60,8 @@ CREATE TABLE inventory.sighting (
     since timestamptz NOT NULL, -- without a break, on whatever wire
     ended_at timestamptz,
     opened_at timestamptz, -- last seen on this wire since then
-    removed boolean NOT NULL DEFAULT false, -- it ended because the device or the VM went
+    removed boolean NOT NULL DEFAULT false, -- it ended with a fact about the hardware
+    gone boolean NOT NULL DEFAULT false, -- that the device or the VM went
     -- It counts: the VM exists, and this is where it lives.
     live boolean NOT NULL,
     PRIMARY KEY (vcenter_id, moid, device_key, address, wire_id)
@@ -162,7 +166,8 @@ CREATE INDEX unmatched_by_address ON inventory.unmatched (address);
 CREATE INDEX unmatched_by_vm ON inventory.unmatched (vm_id);
 CREATE INDEX unmatched_by_rival ON inventory.unmatched (rival_id);
 
--- Removed VMs whose records are kept for a while, see the allocator's setting release_grace_seconds.
+-- Where VMs, or devices of theirs, went whose records are kept for a while, and when the first did; see the
+-- allocator's setting release_grace_seconds.
 CREATE TABLE inventory.lingering (
     vcenter_id uuid NOT NULL,
     moid text NOT NULL,
