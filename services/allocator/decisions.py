@@ -69,6 +69,16 @@ async def look_again(pool: Pool, addresses: Collection[str], cause: Envelope[Any
         await out.send(conn)
 
 
+async def weigh_again(pool: Pool, cause: Envelope[Any], policy: Policy) -> None:
+    """Weigh all that detected wires rest on, as happens whenever a vCenter's time has gone on."""
+    async with transaction(pool) as conn:
+        await lock_writes(conn)
+        out = Announcements()
+        vcenters = {row["id"] for row in await conn.fetch("SELECT id FROM inventory.vcenter")}
+        await settle(conn, Dirty(vcenters=vcenters), Occasion([cause]), out, policy)
+        await out.send(conn)
+
+
 async def _created(conn: Connection, envelope: Envelope[SubnetCreated]) -> Dirty:
     facts = envelope.data.subnet
     if await ledger.get(conn, facts.id) is not None:

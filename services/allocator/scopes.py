@@ -51,10 +51,10 @@ async def note_scopes(conn: Connection, envelopes: Iterable[Envelope[Event]]) ->
         )
         if known[vcenter][1] != scope:
             moved.append(vcenter)
-    return await _everything_of(conn, moved) if moved else Dirty()
+    return await everything_of(conn, moved) if moved else Dirty()
 
 
-async def _everything_of(conn: Connection, vcenters: list[UUID]) -> Dirty:
+async def everything_of(conn: Connection, vcenters: list[UUID]) -> Dirty:
     """All VMs of the vCenters, and all that was ever seen on their wires as evidence."""
     dirty = Dirty(vcenters=set(vcenters))
     rows = await conn.fetch(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -141,6 +142,21 @@ async def holds_reserved(conn: Connection, scope: UUID, addresses: Iterable[str]
     return {a: row for a, row in held.items() if row.holder.kind not in ("reserved", "cooling")}
 
 
+async def reserve_again(conn: Connection) -> None:
+    """Let the operator hold every address that is said to be reserved, and that nobody holds."""
+    rows = await conn.fetch(
+        f"{_SELECT} r WHERE NOT EXISTS ("
+        " SELECT FROM ipam.address a WHERE a.scope_id = r.scope_id AND a.address = r.address)"
+        " ORDER BY scope_id, address"
+    )
+    for scope, group in groupby(map(_from, rows), key=lambda one: one.scope_id):
+        claims = [
+            Claim(one.address, reserved_by(scope, one.address), one.since, one.note, until=one.until)
+            for one in group
+        ]
+        await occupy(conn, scope, claims)
+
+
 _SELECT = """
 SELECT scope_id, host(address) AS address, mac, note, by, since, until FROM ipam.reserved_address
 """
@@ -156,6 +172,7 @@ __all__ = [
     "ended",
     "holds_reserved",
     "reserve",
+    "reserve_again",
     "reserved_at",
     "reserved_by",
     "reserved_in",

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from services.allocator.decisions import weigh_again
 from services.allocator.pruning import prune
 from services.allocator.settings import AllocatorSettings
 from services.cli.rebuilding.folding import Fold
@@ -20,6 +22,7 @@ from services.cli.rebuilding.playing import Stretch, end_of_log, play
 from services.cli.rebuilding.telling import Teller
 from services.placement.reservation_states import settle
 from shared.bus.port import Bus, LogEntry, LogStart, Message
+from shared.events.envelope import Envelope
 from shared.ipam.ledger import reclaim
 from shared.runtime.errors import PermanentError
 from shared.state.copying import clear_state, copy_state
@@ -141,9 +144,13 @@ async def meet(
         return (await play(source.bus, since, take, played)).last
 
 
-async def even_out(state: Built) -> None:
-    """Do at once what services do now and then: fold histories, free what has rested, settle reservations."""
+async def even_out(state: Built, cause: Envelope[Any] | None) -> None:
+    """Do at once what services do now and then: weigh evidence, fold histories, free what has rested, settle
+    reservations. `cause` is the last event that both states took in; without any there is no evidence.
+    """
     now = datetime.now(UTC)
+    if cause is not None:
+        await weigh_again(state.pool, cause, state.fold.policy)
     await prune(state.pool, now + timedelta(days=1))
     async with transaction(state.pool) as conn:
         subnets = [row["id"] for row in await conn.fetch("SELECT id FROM ipam.subnet ORDER BY id")]

@@ -15,6 +15,7 @@ from services.allocator.decisions import APPLIERS as DECISIONS
 from services.allocator.decisions import decide_again, look_again
 from services.allocator.handlers import Allocator
 from services.allocator.settings import AllocatorSettings
+from services.allocator.settling import Policy
 from services.placement.outcomes import APPLIED as OUTCOMES
 from services.placement.outcomes import Outcomes
 from shared.bus.port import LogEntry, Message
@@ -62,9 +63,16 @@ class Fold:
         self._allocator = Allocator(pool, settings)
         self._outcomes = Outcomes(pool)
         self._facts: list[tuple[int | None, Envelope[Event]]] = []
+        self.latest: Envelope[Any] | None = None
+        """The last event that was folded."""
         self.counts: Counter[str] = Counter()
         self.skipped: list[Skipped] = []
         self.skips = 0
+
+    @property
+    def policy(self) -> Policy:
+        """What is settled by."""
+        return self._allocator.policy
 
     async def take(self, entries: Sequence[LogEntry]) -> None:
         """Fold entries of the log."""
@@ -87,6 +95,7 @@ class Fold:
         model = type(envelope.data)
         if model in FOLDED:
             self.counts[envelope.type] += 1
+            self.latest = envelope
         if model in DECISIONS or model in OUTCOMES:
             await self._flush()
             try:

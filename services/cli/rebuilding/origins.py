@@ -1,12 +1,17 @@
-"""Where a rebuild begins: at the start of the log, or at a snapshot where retention has cut it."""
+"""Where a rebuild begins: at the start of the log, or at a snapshot where retention has cut it.
+
+A third beginning, a fresh read of the vCenters, is in `resyncing`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.cli.rebuilding.building import Built, Source
+from services.cli.rebuilding.omitted import OMITTED
 from services.cli.rebuilding.playing import start_of_log
 from services.cli.rebuilding.telling import Teller
 from shared.bus.port import LogEntry, LogStart
@@ -32,6 +37,20 @@ SELECT what, at FROM (
 class Origin(Protocol):
     """A beginning."""
 
+    @property
+    def omitted(self) -> Mapping[str, str]:
+        """Tables and columns that can't be compared when it begins so, each with the reason."""
+        ...
+
+    @property
+    def sentence(self) -> str | None:
+        """What it was, for people; None where that goes without saying."""
+        ...
+
+    def as_json(self) -> dict[str, Any]:
+        """What it was, for programs."""
+        ...
+
     async def begin(self, source: Source, state: Built, teller: Teller) -> LogStart:
         """Prepare the empty `state`; from where in the log to play."""
         ...
@@ -39,6 +58,13 @@ class Origin(Protocol):
 
 class FromLog:
     """The start of the log, which must reach back to all that the live state knows."""
+
+    omitted = OMITTED
+    sentence = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"from": "log"}
 
     async def begin(self, source: Source, state: Built, teller: Teller) -> LogStart:  # noqa: ARG002  an Origin
         """Raises `PermanentError` log_cut where retention has taken the beginning away."""
@@ -57,7 +83,8 @@ class FromLog:
             raise PermanentError(
                 f"the log {begins}, but {oldest['what']} is known since {oldest['at']:%Y-%m-%d %H:%M:%S}",
                 code="log_cut",
-                hint="begin with a snapshot from before that: patchbay rebuild --verify --from FILE",
+                hint="begin with a snapshot from before that (--from FILE), "
+                "or with a fresh read of the vCenters (--resync)",
             )
         return "first"
 
@@ -65,8 +92,19 @@ class FromLog:
 class FromSnapshot:
     """A snapshot file, and the log from where it belongs to on."""
 
+    omitted = OMITTED
+
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @property
+    def sentence(self) -> str | None:
+        """For people."""
+        return f"from {self._path.name}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {"from": "snapshot", "file": str(self._path)}
 
     async def begin(self, source: Source, state: Built, teller: Teller) -> LogStart:
         """Raises `PermanentError` for a file that can't be read, or log_gap where the log begins after it."""
@@ -87,7 +125,7 @@ async def require_no_gap(source: Source, position: Position) -> None:
         f"the log starts at {first.time:%Y-%m-%d %H:%M:%S}, "
         f"after the snapshot's {position.since:%Y-%m-%d %H:%M:%S}: what happened in between is lost",
         code="log_gap",
-        hint="take a newer snapshot",
+        hint="take a newer snapshot, or begin with a fresh read of the vCenters (--resync)",
     )
 
 

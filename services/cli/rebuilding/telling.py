@@ -49,6 +49,20 @@ class Teller:
         self._line(f"{what}: {total} rows in {done} tables")
 
     @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
+        """For waiting until so many are done."""
+        done = 0
+        with self._bar(what, total) as show:
+
+            def counted(number: int) -> None:
+                nonlocal done
+                done = number
+                show(done)
+
+            yield counted
+        self._line(f"{what}: {done} of {total}")
+
+    @contextmanager
     def _bar(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         console = aside()
         if self._quiet or not console.is_terminal:

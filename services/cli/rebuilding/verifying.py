@@ -10,7 +10,6 @@ from typing import Any
 
 from services.cli.rebuilding.building import Built, Source, built, copy_live, even_out, fill, meet, tables_of
 from services.cli.rebuilding.folding import Skipped
-from services.cli.rebuilding.omitted import OMITTED
 from services.cli.rebuilding.origins import Origin
 from services.cli.rebuilding.telling import Teller
 from shared.bus.port import LogEntry
@@ -29,6 +28,7 @@ class Verdict:
     first: LogEntry | None
     end: LogEntry | None
     folded: Counter[str]
+    origin: Origin
     rows: int = 0
     tables: int = 0
     differences: list[Difference] = field(default_factory=list)
@@ -45,6 +45,7 @@ class Verdict:
         """For programs."""
         return {
             "equal": self.equal,
+            "begun": self.origin.as_json(),
             "log": {
                 "entries": self.entries,
                 "first_offset": _offset(self.first),
@@ -53,7 +54,7 @@ class Verdict:
                 "end_time": _time(self.end),
                 "folded": dict(sorted(self.folded.items())),
             },
-            "compared": {"tables": self.tables, "rows": self.rows, "not_compared": dict(OMITTED)},
+            "compared": {"tables": self.tables, "rows": self.rows, "not_compared": dict(self.origin.omitted)},
             "differences": sum(self.by_table.values()),
             "by_table": dict(self.by_table),
             "shown": [difference._asdict() for difference in self.differences],
@@ -73,12 +74,14 @@ async def verify(source: Source, origin: Origin, teller: Teller) -> Verdict:
         end = await meet(source, rebuilt, copy, position, teller)
         for state in (rebuilt, copy):
             await state.take_unpublished(messages)
-            await even_out(state)
+        for state in (rebuilt, copy):
+            await even_out(state, rebuilt.fold.latest or copy.fold.latest)
         verdict = Verdict(
             entries=stretch.entries,
             first=stretch.first,
             end=end or stretch.last,
             folded=rebuilt.fold.counts,
+            origin=origin,
             skipped=rebuilt.fold.skipped,
             skips=rebuilt.fold.skips,
         )
@@ -100,7 +103,7 @@ async def compare(live: Built, rebuilt: Built, verdict: Verdict, teller: Teller)
             transaction(live.pool, readonly=True) as ours,
             transaction(rebuilt.pool, readonly=True) as made,
         ):
-            async for difference in compare_state(ours, made, tables, OMITTED, compared):
+            async for difference in compare_state(ours, made, tables, verdict.origin.omitted, compared):
                 verdict.by_table[difference.table] += 1
                 if len(verdict.differences) < SHOWN:
                     verdict.differences.append(difference)

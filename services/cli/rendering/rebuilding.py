@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from services.cli.rebuilding.omitted import OMITTED
 from services.cli.rebuilding.replacing import Replaced
 from services.cli.rebuilding.verifying import Verdict
 from services.cli.rendering.tables import add, table
@@ -34,7 +35,19 @@ def verdict_text(verdict: Verdict) -> RenderableType:
             add(grid, skipped.offset, skipped.type, skipped.reason)
         parts.append(grid)
     parts.append(_summary(verdict))
+    if verdict.origin.sentence is not None:
+        parts.append(Text(verdict.origin.sentence))
+    parts += _not_compared(verdict)
     return Group(*parts)
+
+
+def _not_compared(verdict: Verdict) -> list[RenderableType]:
+    """What the beginning, and not the code, leaves nothing to compare of; the rest is in `--json`."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in verdict.origin.omitted.items():
+        if name not in OMITTED:
+            reasons.setdefault(reason, []).append(name)
+    return [Text(f"not compared, as {reason}: {', '.join(names)}") for reason, names in reasons.items()]
 
 
 def _summary(verdict: Verdict) -> Text:

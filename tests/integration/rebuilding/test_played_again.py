@@ -33,7 +33,7 @@ async def test_g3_the_last_third_of_a_log_played_again_changes_no_row(day: Day) 
         for _ in range(2):
             await again.fold.take(entries[2 * len(entries) // 3 :])
         for state in (once, again):
-            await even_out(state)
+            await even_out(state, state.fold.latest)
         tables = await tables_of(once.pool)
         async with (
             transaction(once.pool, readonly=True) as left,
