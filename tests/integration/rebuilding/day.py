@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,13 @@ from shared.events.subnet import AddressRange
 from shared.events.subnet_commands import SubnetMerge, SubnetMove, SubnetSplit
 from shared.events.topology import ALLOCATOR_FACTS
 from shared.events.vm_nics import VmUnfixNics
-from shared.events.wire_commands import WireSetMapping
+from shared.events.wire_commands import WireRebind, WireSetMapping
+from shared.events.wire_decisions import WireMapping
 from shared.runtime.environment import Platform, open_platform
 
 PATIENCE = timedelta(seconds=30)
+MOST_REBOUND = 2
+"""Each takes a subnet's plan from the simulator, and others want some."""
 CHANGES = {"address": 4, "move": 2, "create": 3, "remove": 3, "docker": 1, "power": 2, "rename": 1, "nic": 3}
 
 
@@ -51,6 +55,7 @@ class Day:
     settings: Settings
     dice: random.Random
     made: int = 0
+    rebound: int = 0
     done: list[str] = field(default_factory=list)
 
     @property
@@ -89,7 +94,7 @@ class Day:
         rows = await self.platform.pool.fetch("SELECT id, name, default_wire FROM ipam.subnet ORDER BY name")
         wires = await self.platform.pool.fetch("SELECT id FROM inventory.wire WHERE NOT uplink ORDER BY id")
         subnet = str(self.dice.choice(rows)["id"])
-        match self.dice.randrange(15):
+        match self.dice.randrange(16):
             case 0:
                 self.made += 1
                 await self.order(
@@ -113,9 +118,9 @@ class Day:
             case 7 | 8:
                 await self.address()
             case 14:
-                vcenter = await self.platform.pool.fetchval("SELECT id FROM inventory.vcenter")
-                mapping: Any = self.dice.choice(("switch", "portgroup"))
-                await self.order(WireSetMapping(vcenter=vcenter, mapping=mapping, by="day"))
+                await self.map_wires(self.dice.choice(("switch", "portgroup")))
+            case 15:
+                await self.rebind()
             case 9 | 10 | 11:
                 await self.reshape(subnet, str(self.dice.choice(wires)["id"]))
             case _:
@@ -182,6 +187,34 @@ class Day:
         )
         if row is not None:
             await self.order(SubnetMerge(subnet=str(row["id"]), others=(str(row["other"]),), by="day"))
+
+    async def map_wires(self, mapping: WireMapping) -> None:
+        """Say what counts as one network."""
+        vcenter = await self.platform.pool.fetchval("SELECT id FROM inventory.vcenter")
+        await self.order(WireSetMapping(vcenter=vcenter, mapping=mapping, by="day"))
+
+    async def rebind(self) -> None:
+        """A port group is made again in place of one that is used, gets some of its VMs, and its subnets."""
+        world = self.simulator.world
+        plans = [p for p in world.natural_subnets()[1:] if p.vlan is not None]
+        if self.rebound == MOST_REBOUND or not plans:
+            return
+        self.rebound += 1
+        plan = self.dice.choice(plans)
+        old = world.port_group(plan.port_group)
+        cards = [(vm, card.key) for vm in old.vms.values() for card in vm.nics if card.network is old]
+        world.remove_portgroup(old)
+        new = world.add_portgroup(old.name, plan.vlan or 0, switch=old.switch.moid)
+        for vm, key in cards[: len(cards) // 2]:
+            world.move_nic(vm, key, new)
+        await eventually(partial(self._retired, old.moid, new.moid), bool, within=30)
+        await self.order(WireRebind(old=old.moid, new=new.moid, by="day"))
+
+    async def _retired(self, old: str, new: str) -> bool:
+        rows = await self.platform.pool.fetch(
+            "SELECT moid, retired FROM inventory.wire WHERE moid = ANY ($1::text[])", [old, new]
+        )
+        return {row["moid"]: row["retired"] for row in rows} == {old: True, new: False}
 
     async def late_subnet(self) -> None:
         """The subnet that addresses have waited for."""

@@ -26,7 +26,12 @@ async def test_g3_a_rebuild_equals_the_live_state(
     amqp = request.getfixturevalue("rabbitmq_url") if bus == "rabbitmq" else None
     async with a_day(tmp_path, database, amqp, seed) as day:
         await day.make_subnets()
-        await day.live(12)
+        await day.live(8)
+        await day.map_wires("switch")
+        await day.rebind()
+        await day.live(2)
+        await day.map_wires("portgroup")
+        await day.live(2)
         verdict = await verify(day.source, FromLog(), Teller(quiet=True))
         assert verdict.equal, (day.done, verdict.as_json())
         assert verdict.skips == 0, verdict.skipped
