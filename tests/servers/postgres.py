@@ -151,10 +151,10 @@ def find_binaries() -> Path | None:
     for folder in candidates:
         if all(os.access(folder / name, os.X_OK) for name in ("postgres", "initdb", "pg_isready")):
             return folder
-    return _embedded_binaries()
+    return embedded_binaries()
 
 
-def _embedded_binaries() -> Path | None:
+def embedded_binaries() -> Path | None:
     """Those of the embedded PostgreSQL, where the account that they run under can reach them."""
     account = unprivileged("postgres")
     uid, gid = (account.uid, account.gid) if account is not None else (os.geteuid(), os.getegid())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,11 @@ from shared.state.comparing import Difference, compare_state
 from shared.state.files import check_snapshot, load_snapshot, save_snapshot
 from shared.state.positions import Position
 from shared.state.tables import CARRIED_SCHEMAS, SCHEMAS, state_tables
+from shared.store.connection import connect
 from shared.store.migrate import upgrade
 from shared.store.pool import open_pool, transaction
 from tests.integration.rebuilding.day import Day
+from tests.servers.postgres import PrivatePostgres, embedded_binaries
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -58,6 +61,47 @@ async def test_a_snapshot_goes_round_row_for_row(day: Day, tmp_path: Path, empty
     copied = dict(check_snapshot(still).tables)
     assert copied == dict(head.tables)
     assert sorted(_lines(file)[1:-1]) == sorted(_lines(still)[1:-1])
+
+
+@pytest.fixture(scope="module")
+def embedded_server() -> Iterator[PrivatePostgres]:
+    """The PostgreSQL that comes with Patchbay, beside the one that tests run on, often of another release."""
+    binaries = embedded_binaries()
+    if binaries is None:
+        pytest.skip("there is no embedded PostgreSQL for this machine")
+    server = PrivatePostgres(binaries)
+    server.start()
+    yield server
+    server.stop()
+
+
+async def test_a_snapshot_travels_between_releases_of_postgresql_and_back(
+    day: Day, tmp_path: Path, empty_database: str, embedded_server: PrivatePostgres
+) -> None:
+    """Such as from 15 to 18 and back: the same rows in all three files, whoever wrote them."""
+    await day.live(3)
+    await day.quiet()
+    there, back = tmp_path / "there.jsonl.gz", tmp_path / "back.jsonl.gz"
+    ended = tmp_path / "ended.jsonl.gz"
+    head = await save_snapshot(day.platform.database_url, there, 7)
+    await upgrade(embedded_server.url)
+    await load_snapshot(embedded_server.url, there)
+    await save_snapshot(embedded_server.url, back, 7)
+    await upgrade(empty_database)
+    await load_snapshot(empty_database, back)
+    await save_snapshot(empty_database, ended, 7)
+    assert head.rows > 300
+    assert sorted(_lines(there)[1:-1]) == sorted(_lines(back)[1:-1]) == sorted(_lines(ended)[1:-1])
+    assert await _release(embedded_server.url) >= (18, 0)
+
+
+async def _release(url: str) -> tuple[int, int]:
+    conn = await connect(url, name="test")
+    try:
+        version = conn.get_server_version()
+    finally:
+        await conn.close()
+    return version.major, version.minor
 
 
 async def test_g3_a_loaded_snapshot_is_brought_up_to_date_by_the_log(
