@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from shared.audit.recording import prune
 from shared.bus.port import LogEntry
 from shared.events import commands as cmd
 from shared.events.codec import decode
-from tests.integration.rebuilding.day import Day
+from shared.events.envelope import Envelope
+from tests.integration.rebuilding.day import Day, a_day
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -116,6 +118,37 @@ async def test_a_request_is_traced_to_the_nic_record_of_its_vm(day: Day) -> None
     assert (await _chain(day, nics[0].id)).hops.keys() >= whole.hops.keys()
     tops = as_trees(whole.hops.values())
     assert {top.hop.type for top in tops} <= {"vm.create.requested", "inventory.vm.changed"}
+
+
+@pytest.mark.rabbitmq
+async def test_a_chain_is_whole_over_rabbitmq(database: str, rabbitmq_url: str, tmp_path: Path) -> None:
+    """A command and what it changed; another address in vCenter and its NIC event: ids survive the broker."""
+    async with a_day(tmp_path, database, rabbitmq_url, seed=7) as day:
+        await day.make_subnets()
+        await eventually(lambda: _entries(day, "nic.created"), lambda rows: len(rows) > 5, within=30)
+        asked = decode((await _entries(day, "command.subnet.create"))[-1].message.body)
+        chain = await _chain(day, asked.id)
+        assert {"command.subnet.create", "subnet.created"} <= {hop.type for hop in chain.hops.values()}
+        assert asked.origin == origin()
+
+        await day.quiet()
+        before = datetime.now(UTC)
+        world = day.simulator.world
+        vm = next(vm for vm in world.machines.values() if vm.guest.tools_running and vm.nics)
+        world.move_nic(vm, vm.nics[0].key, vm.nics[0].network, renumber=True)
+
+        async def updated() -> list[Envelope[Any]]:
+            told = [decode(entry.message.body) for entry in await _entries(day, "nic.updated")]
+            return [envelope for envelope in told if envelope.time > before]
+
+        last = (await eventually(updated, lambda told: len(told) > 0, within=30))[-1]
+        chain = await _chain(day, last.id)
+        first = min(chain.hops.values(), key=lambda hop: hop.offset)
+        assert first.type == "guest.addresses.changed"
+        assert (await _chain(day, first.id)).hops.keys() == chain.hops.keys()
+        assert {(hop.traceparent or "")[3:35] for hop in chain.hops.values()} == {
+            (first.traceparent or "")[3:35]
+        }
 
 
 async def test_an_id_that_is_nowhere_leads_to_nothing(day: Day) -> None:
