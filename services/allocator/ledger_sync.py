@@ -20,6 +20,7 @@ class _Steps:
         self.undo: list[Release] = []
         self.occupy: list[Claim] = []
         self.release: list[Release] = []
+        self.forget: list[Release] = []
 
 
 async def sync(
@@ -51,6 +52,11 @@ async def sync(
             _occupy(steps, spot[1], wish.holder, wish.since, held)
         elif wish.ending is not None:
             _end(steps, spot[1], wish.ending, held)
+        elif held is not None and held.seen:
+            # Nobody rests whom no fact tells of any more: the ledger lets only holders go.
+            holder = Holder("sighting", held.holder.id)
+            steps.occupy.append(Claim(spot[1], holder, held.since, instead_of=held.holder))
+            steps.forget.append(Release(spot[1], holder, now))
         elif held is not None and (
             held.holder.kind in ("nic", "sighting", "reservation") or held.holder == shared_by(*spot)
         ):
@@ -64,11 +70,12 @@ async def sync(
             claim, holder = occupied.refused[0]
             raise ConflictError(f"{claim.address} went to {holder.kind} {holder.id} in the meantime")
         await release(conn, scope, steps.release)
+        await release(conn, scope, steps.forget, cooldown=False)
 
 
 async def _lock(conn: Connection, scopes: Mapping[UUID, _Steps]) -> None:
     """Lock all subnets at once where several calls of the ledger would lock some each, and could deadlock."""
-    calls = [call for s in scopes.values() for call in (s.undo, s.occupy, s.release) if call]
+    calls = [call for s in scopes.values() for call in (s.undo, s.occupy, s.release, s.forget) if call]
     if len(calls) < 2:
         return
     subnets: set[UUID] = set()
@@ -93,9 +100,9 @@ def _end(steps: _Steps, address: str, ending: Ending, held: Held | None) -> None
     """Let the address cool down from the end of its last holder, in whose name it is released."""
     if held is not None and held.holder.kind == "cooling":
         # What others released later than that, such as an expired reservation, cools down for them.
-        if held.holder.id not in ending.ours and held.since >= ending.at:
+        if not held.seen and held.since >= ending.at:
             return
-        if held == Held(Holder("cooling", ending.holder.id), ending.at):
+        if (held.holder.id, held.since) == (ending.holder.id, ending.at):
             return
         held = None
     elif held is not None and held.holder == ending.holder:

@@ -22,7 +22,7 @@ from services.allocator.views import (
     read_on_wires,
     read_wires,
 )
-from shared.ipam.domain import Holder
+from shared.ipam.domain import Holder, release_note
 from shared.ipam.reserving import reserved_at, reserved_by
 from shared.model.identifiers import nic_id, port_id
 from shared.store.pool import Connection
@@ -316,13 +316,17 @@ async def _read_places(
 async def _read_ledger(conn: Connection, addresses: list[str]) -> dict[Spot, Held]:
     rows = await conn.fetch(
         """
-        SELECT scope_id, host(address) AS address, holder_kind, holder_id, since FROM ipam.address
-        WHERE address = ANY ($1::text[]::inet[])
+        SELECT scope_id, host(address) AS address, holder_kind, holder_id, since,
+            holder_kind = 'cooling' AND note = ANY ($2::text[]) AS seen
+        FROM ipam.address WHERE address = ANY ($1::text[]::inet[])
         """,
         addresses,
+        [release_note("nic"), release_note("sighting")],
     )
     return {
-        (row["scope_id"], row["address"]): Held(Holder(row["holder_kind"], row["holder_id"]), row["since"])
+        (row["scope_id"], row["address"]): Held(
+            Holder(row["holder_kind"], row["holder_id"]), row["since"], row["seen"] is True
+        )
         for row in rows
     }
 

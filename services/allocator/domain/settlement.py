@@ -76,10 +76,11 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A row of the ledger."""
+    """A row of the ledger. `seen`: it cools down because a port had it, by facts; a late one may differ."""
 
     holder: Holder
     since: datetime
+    seen: bool = False
 
 
 class Reserved(NamedTuple):
@@ -113,12 +114,11 @@ class Case:
 
 
 class Ending(NamedTuple):
-    """The last holder of an address that nobody has any more; `ours`: ids of all who ever gave it up."""
+    """The last holder of an address that nobody has any more."""
 
     holder: Holder
     since: datetime
     at: datetime
-    ours: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,9 +253,7 @@ def _endings(case: Case) -> dict[Spot, Ending]:
             else:
                 spot = (case.scope_of[seen.vcenter], seen.address)
                 holder = Holder("sighting", seen.port)
-            # Whichever of the two gave it up: what matches may have changed since the ledger was told.
-            ours = frozenset({seen.nic, seen.port})
-            _keep_later(last, spot, Ending(holder, seen.since, seen.ended_at, ours))
+            _keep_later(last, spot, Ending(holder, seen.since, seen.ended_at))
     for stated in case.stated:
         if stated.ended_at is not None:
             ending = Ending(Holder("nic", stated.nic), stated.since, stated.ended_at)
@@ -264,12 +262,8 @@ def _endings(case: Case) -> dict[Spot, Ending]:
 
 
 def _keep_later(last: dict[Spot, Ending], spot: Spot, ending: Ending) -> None:
-    known = last.get(spot)
-    later = ending
-    if known is not None:
-        later = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
-    ours = ending.ours | {ending.holder.id} | (known.ours if known is not None else frozenset())
-    last[spot] = later._replace(ours=ours)
+    known = last.get(spot, ending)
+    last[spot] = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
 
 
 def _match(case: Case, seen: SeenOn) -> Match:

@@ -152,6 +152,11 @@ def reserved_by(scope: UUID, address: str) -> Holder:
     return Holder("reserved", derive("reserved", scope, address))
 
 
+def release_note(kind: str) -> str:
+    """What a cooling row notes of who gave the address up: a holder of `kind`."""
+    return f"released by {kind}"
+
+
 def _left(current: Held, release: Release, place: Place, *, cooldown: bool) -> Held | None:
     """What a released address is then: reserved again, cooling down, or free (None)."""
     wish = place.reserved
@@ -187,7 +192,7 @@ def _cooling(current: Held, release: Release, place: Place) -> Held | None:
         subnet=place.subnet,
         since=release.at,
         until=release.at + place.cooldown,
-        note=f"released by {release.holder.kind}",
+        note=release_note(release.holder.kind),
     )
 
 
