@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,7 +46,9 @@ def _never_told(collector: Any, group: Group, view: Any) -> set[str]:
     if answer is None or not answer.objects:
         return set()
     if answer.token:
-        collector.CancelRetrievePropertiesEx(answer.token)
+        # The rest of the read would end with the session, too; what matters is told by the next call.
+        with contextlib.suppress(vmodl.RuntimeFault):
+            collector.CancelRetrievePropertiesEx(answer.token)
     return set.intersection(*map(_refused, answer.objects)) & single
 
 

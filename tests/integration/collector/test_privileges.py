@@ -24,6 +24,7 @@ OF_THE_SESSION = {
     *("RetrieveServiceContent", "CurrentTime", "Login", "Logout"),
     *("CreateContainerView", "CreateListView", "DestroyView"),
     *("CreatePropertyCollector", "DestroyPropertyCollector", "CreateFilter"),
+    "CancelRetrievePropertiesEx",
 }
 """What these make lives in the session, and ends with it."""
 READING = {"Fetch", "RetrievePropertiesEx", "WaitForUpdatesEx", "HasPrivilegeOnEntities"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pyVmomi import vim as typed_vim
@@ -13,7 +14,10 @@ from services.collector.domain.changes import Change, Page, Signs
 from services.collector.domain.raw import Card
 from services.collector.vsphere.decoding.answers import WHOLE, decode_page
 from services.collector.vsphere.decoding.documents import Unreadable
+from services.collector.vsphere.decoding.scanning import Scan
+from services.collector.vsphere.decoding.tally import Tally
 from services.collector.vsphere.faults import sight_lost_by
+from services.collector.vsphere.paths import OPTION_PATH
 
 vim: Any = typed_vim
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -279,3 +283,36 @@ def test_another_encoding_is_left_to_pyvmomi() -> None:
     page = decode_page(body, NOW, strays=strays)
     assert page == decoded(update_set(entered(NAMED)))
     assert strays == {WHOLE: 1}
+
+
+OPTION = (
+    '<val xsi:type="OptionValue"><key>guestinfo.patchbay.reservation</key>'
+    '<value xsi:type="{}">{}</value></val>'
+)
+ID = "0f0e0d0c-0b0a-4908-8706-050403020100"
+
+
+def test_an_option_is_scanned_without_a_parser() -> None:
+    body = update_set(entered(NAMED, changed(OPTION_PATH, OPTION.format("xsd:string", ID))))
+    scan = Scan(body.decode(), Tally())
+    scan.update_set()
+    assert (scan.parsed, scan.changes[0].fields["option_reservation"]) == (0, UUID(ID))
+
+
+@pytest.mark.parametrize("quote", ['"', "&quot;", "&#34;"])
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (OPTION.format("xsd:string", ID), UUID(ID)),
+        (OPTION.format("xsd:string", "a &amp; b"), None),
+        (OPTION.format("xsd:int", "7"), None),
+        (OPTION.partition("<value")[0] + "</val>", None),
+    ],
+)
+def test_an_option_however_it_is_spelled(quote: str, value: str, named: UUID | None) -> None:
+    strays: Counter[str] = Counter()
+    path = OPTION_PATH.replace('"', quote)
+    page = decode_page(update_set(entered(NAMED, changed(path, value))), NOW, strays=strays)
+    assert page is not None
+    assert page.changes[0].fields == {"name": "web", "option_reservation": named}
+    assert (strays, page.unread) == (Counter(), frozenset())
