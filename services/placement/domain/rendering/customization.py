@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.placement.domain.rendering.plan import Adapter, GuestPlan
+from services.placement.domain.rendering.plan import MISSING_DOMAIN, Adapter, GuestPlan
 from shared.model.time_zones import UTC, windows_index
 
 Json = dict[str, Any]
@@ -66,7 +66,7 @@ def _mapping(adapter: Adapter, plan: GuestPlan) -> Json:
     ipv4, ipv6 = adapter.of("ipv4"), adapter.of("ipv6")
     settings: Json = {
         "dnsServerList": list(adapter.dns),
-        "dnsDomain": adapter.domain or plan.domain,
+        "dnsDomain": adapter.domain or (plan.domain if plan.domain != MISSING_DOMAIN else None),
     }
     if ipv4:
         settings |= {

@@ -18,7 +18,7 @@ from shared.events.subnet import Route
 Family = Literal["ipv4", "ipv6"]
 _WRITTEN = {"ipv4": "IPv4", "ipv6": "IPv6"}
 MISSING_DOMAIN = "localdomain"
-"""vSphere insists on a domain."""
+"""What vSphere, which insists on a domain, is told where nobody stated one. No other format hears of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,8 @@ def _notes(plan: GuestPlan, wanted: str) -> Iterator[str]:
             yield f"NIC {adapter.index}: a CustomizationSpec can't carry {' and '.join(unsaid)}"
     if plan.ntp:
         yield f"a CustomizationSpec can't carry time servers: {', '.join(plan.ntp)}"
+    if made_up := list(_insisted_on(plan)):
+        yield f"a CustomizationSpec can't do without what nobody stated; it says {' and '.join(made_up)}"
     families = {item.family for adapter in plan.adapters for item in adapter.addresses}
     for server in plan.dns:
         if families and family_of(server) not in families:
@@ -148,6 +150,13 @@ def _notes(plan: GuestPlan, wanted: str) -> Iterator[str]:
     if plan.os == "linux" and not plan.adapters_are_known:
         open_macs = ", ".join(str(adapter.index) for adapter in plan.adapters if adapter.mac is None)
         yield f"no cloud-init and no keyfiles: vCenter is yet to choose the MAC of NIC {open_macs}"
+
+
+def _insisted_on(plan: GuestPlan) -> Iterator[str]:
+    if plan.domain == MISSING_DOMAIN:
+        yield f"{'organisation' if plan.os == 'windows' else 'domain'} {MISSING_DOMAIN}"
+    if plan.os == "windows" and plan.time_zone is None:
+        yield "time zone UTC"
 
 
 def _noted(plan: GuestPlan, notes: tuple[str, ...]) -> GuestPlan:

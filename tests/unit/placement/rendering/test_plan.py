@@ -62,6 +62,7 @@ def test_host_name_and_domain(name: str, guest: Guest, hostname: str, domain: st
     assert (told.hostname, told.domain) == (hostname, domain)
     changed = hostname != (guest.hostname or name).partition(".")[0]
     assert any(hostname in note for note in told.notes) == changed
+    assert any("localdomain" in note for note in told.notes) == (domain == "localdomain")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_what_a_format_cannot_say_is_noted() -> None:
         "NIC 0: a CustomizationSpec can't carry static routes and MTU 9000",
         "a CustomizationSpec can't carry time servers: ntp1.example.org",
     )
-    [far] = plan(placed(BACKUP, guest=Guest(dns=("192.0.2.53",)))).notes
+    [far] = plan(placed(BACKUP, guest=Guest(dns=("192.0.2.53",), domain="a.test"))).notes
     assert far == "name server 192.0.2.53 is out of reach: no NIC has an IPv4 address"
 
 
