@@ -115,6 +115,7 @@ def _sentence(p: ParkedAddress, names: _Names, weight: Weight) -> str:
             wire=None if wire is None else wire.name,
             subnets=[_named(s, names) for s in p.parked.subnets],
             rival=None if rival is None else party_sentence(rival),
+            kept=rival is not None and rival.kind == "reserved",
             seen=0 if first is None or p.person.wire is None else names.seen.get((first, p.person.wire), 0),
             needed=weight.threshold,
             stated=p.stated,

@@ -31,6 +31,8 @@ class Ground:
     subnets: Sequence[SubnetNamed] = ()
     rival: str | None = None
     """Who holds the address instead: "NIC record of VM 'web-1'"."""
+    kept: bool = False
+    """The rival is an operator who keeps the address out of use."""
     seen: int = 0
     """VMs that are evidence so far."""
     needed: int = 0
@@ -91,6 +93,11 @@ def _conflict(g: Ground) -> str:
 
 
 def _reserved(g: Ground) -> str:
+    if g.kept:
+        return (
+            f"{_seen_on(g)}, but an operator keeps it out of use; change the guest, or give it back with: "
+            f"patchbay address release {g.address}"
+        )
     return (
         f"{_seen_on(g)}, but it is held by {g.rival}; it becomes part of the record when the reservation is "
         f"confirmed for this VM, or is free for it when the reservation ends"

@@ -12,6 +12,8 @@ from services.allocator.domain.sentences import Ground, SubnetNamed, explain
 from services.allocator.explaining import why
 from shared.events import commands as cmd
 from shared.events.address import Verdict
+from shared.events.address_commands import AddressReserve
+from shared.events.subnet import AddressRange
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import allocate
 from shared.store.pool import Pool, transaction
@@ -122,6 +124,51 @@ def test_the_list_of_verdicts_is_closed_and_each_has_its_sentence() -> None:
     for verdict in get_args(Verdict):
         ground = Ground(verdict, "10.0.0.5", "vm", "NIC", "wire", [SubnetNamed("s", "10.0.0.0/24", "w")], "x")
         assert "10.0.0.5" in explain(ground)
+
+
+async def test_g6_an_unsettled_address_says_what_it_waits_for(pool: Pool) -> None:
+    stage, say = Stage(pool, change_settle_seconds=60), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.vm("a", "pg-1"))
+    await stage.subnet("prod", "10.0.0.0/24", "web")
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    say.sequence += 100
+    await stage.tell(say.guest("a", "10.0.0.6"))
+    (port,) = (await why(pool, "a")).ports
+    assert port.summary == "has a NIC record with 10.0.0.5"
+    (waiting,) = [a for a in port.addresses if not a.recorded]
+    assert (waiting.address, waiting.verdict) == ("10.0.0.6", "unsettled")
+    assert waiting.because == (
+        "10.0.0.6 is on Network adapter 1 of VM 'a' on wire 'web', but only since a short while; when it has "
+        "stayed for the allocator's change_settle_seconds it takes the place of what the port had before"
+    )
+
+
+async def test_g6_a_reserved_address_says_by_what_and_when_it_ends(pool: Pool) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.portgroup("pg-2", "app"), say.vm("a", "pg-2"))
+    await _reserved(stage, say)
+    (address,) = (await why(pool, "a")).ports[0].addresses
+    assert address.verdict == "reserved"
+    assert address.because == (
+        f"10.0.0.5 is on Network adapter 1 of VM 'a' on wire 'app', but it is held by reservation "
+        f"{instance('reservation')}; it becomes part of the record when the reservation is confirmed for "
+        "this VM, or is free for it when the reservation ends"
+    )
+
+
+async def test_g6_an_address_that_an_operator_keeps_says_how_to_get_it(pool: Pool) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.vm("a", "pg-1"))
+    await stage.subnet("prod", "10.0.0.0/24", "web")
+    spot = (AddressRange(first="10.0.0.5", last="10.0.0.5"),)
+    await stage.command(AddressReserve(ranges=spot, note="printer", by="joe"))
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    (address,) = (await why(pool, "a")).ports[0].addresses
+    assert address.verdict == "reserved"
+    assert address.because == (
+        "10.0.0.5 is on Network adapter 1 of VM 'a' on wire 'web', but an operator keeps it out of use; "
+        "change the guest, or give it back with: patchbay address release 10.0.0.5"
+    )
 
 
 async def test_g6_a_port_whose_tools_are_silent_says_so(pool: Pool) -> None:
