@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from services.cli.instance import chosen, ended_well, with_platform
+from services.cli.noting import noted
 from services.cli.outcome import Json, Misused, present
 from services.cli.rebuilding.catching_up import Caught, catch_up
 from services.cli.rebuilding.playing import end_of_log
@@ -65,6 +66,9 @@ def import_(
         with teller.copying(0, f"loading {file.name}") as done:
             head = await load_snapshot(platform.database_url, file, done)
         caught = await catch_up(platform.pool, platform.bus, head.position, chosen(load()).allocator, teller)
+        # Behind the record that came with the file: who brought it here, and what the log added.
+        result = {"rows": head.rows, "log": caught.as_json()}
+        await noted(platform.pool, "snapshot.import", f"snapshot/{file.name}", _asked(file, head), result)
         return head, caught
 
     head, caught = with_platform(work, as_json=as_json)
@@ -74,6 +78,10 @@ def import_(
 
 def _plain(file: Path, head: Head) -> dict[str, object]:
     return {"file": str(file), "rows": head.rows, **head.model_dump(mode="json")}
+
+
+def _asked(file: Path, head: Head) -> dict[str, object]:
+    return {"file": str(file), "created": head.created.isoformat(), "schema": head.schema_revision}
 
 
 def _written(file: Path, head: Head) -> RenderableType:

@@ -63,11 +63,40 @@ def test_an_operators_decision_from_command_to_rebuild(watched: Shell, tmp_path:
     assert "not empty" in watched.run("snapshot", "import", str(file), "--dry-run", code=2).stderr
     assert watched.ask("rebuild", "--verify", "--from", str(file))["equal"]
 
+    anew = watched.ask("rebuild", "--verify", "--resync", "--wait", "2m")
+    assert anew["equal"], anew
+    assert anew["begun"]["from"] == "resync"
+    assert [one["vcenter"] for one in anew["begun"]["read"]] == ["lab"]
+    assert anew["compared"]["not_compared"]["ipam.subnet"].startswith("decided by people")
+    told = watched.run("rebuild", "--replace", "--dry-run", "--resync").stdout
+    assert "from a fresh read of lab (epoch" in told
+    assert "not compared, as decided by people" in told
+
     replaced = watched.ask("rebuild", "--replace", "--yes")
     kept = replaced["kept_as"]
     assert watched.ask("rebuild", "--drop", kept) == {"dropped": kept}
     assert "no database" in watched.run("rebuild", "--restore", kept, "--yes", code=1).stderr
     assert watched.ask("audit", "list", "--type", "rebuild.replace")[0]["result"]["kept_as"] == kept
+
+
+def test_who_loaded_a_snapshot_is_on_record_behind_what_came_with_it(
+    watched: Shell, empty_database: str, tmp_path: Path
+) -> None:
+    """The audit of the old machine, then the import on the new one."""
+    file = tmp_path / "state.jsonl.gz"
+    watched.run("snapshot", "export", str(file))
+    before = watched.ask("audit", "list")
+    watched.monkeypatch.setenv("PATCHBAY_DATABASE_URL", empty_database)
+    watched.monkeypatch.setenv("PATCHBAY_DATA_DIR", str(tmp_path / "new"))
+    watched.run("db", "upgrade")
+    assert watched.ask("snapshot", "import", str(file))["loaded"]
+    [imported, *rest] = watched.ask("audit", "list")
+    assert imported["type"] == "snapshot.import"
+    assert imported["asked"]["file"] == str(file)
+    assert imported["result"]["rows"] > 200
+    assert [row["id"] for row in rest] == [row["id"] for row in before]
+    assert "not empty" in watched.run("snapshot", "import", str(file), code=2).stderr
+    assert len(watched.ask("audit", "list", "--type", "snapshot")) == 1, "only what was done"
 
 
 def test_what_makes_no_sense_is_refused_before_anything_is_done(watched: Shell) -> None:
@@ -77,7 +106,14 @@ def test_what_makes_no_sense_is_refused_before_anything_is_done(watched: Shell) 
         ["rebuild", "--verify", "--replace"],
         ["rebuild", "--verify", "--dry-run"],
         ["rebuild", "--drop", "x", "--from", "y"],
+        ["rebuild", "--drop", "x", "--resync"],
+        ["rebuild", "--verify", "--resync", "--from", "y"],
+        ["rebuild", "--verify", "--wait", "5m"],
     ):
         assert "give" in (told := watched.run(*words, code=2).stderr) or "goes with" in told
+    assert (
+        "is not a span of time"
+        in watched.run("rebuild", "--verify", "--resync", "--wait", "soon", code=2).stderr
+    )
     assert "cannot read" in watched.run("snapshot", "check", "/no/such/file", code=2).stderr
     watched.run("rebuild", "--replace", code=1)
