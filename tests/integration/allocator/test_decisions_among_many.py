@@ -53,7 +53,7 @@ class Plan:
 class Accepted(NamedTuple):
     """What came of a schedule: how many commands were accepted, and the decisions in that order."""
 
-    count: int
+    commands: int
     decisions: list[Envelope[Any]]
 
 
@@ -207,7 +207,7 @@ async def test_g1_g3_many_allocators_with_decisions_come_to_the_state_of_one(
     settings = {"release_grace_seconds": grace}
     schedule = plan(dice)
     accepted = await run_many(pool, database, schedule, **settings)
-    assert accepted.count > 15, "most commands are refused: the schedule shows nothing"
+    assert accepted.commands > 15, "most commands are refused: the schedule shows nothing"
     among_many = await Stage(pool).dump()
     twice = await pool.fetch(
         "SELECT scope_id, address FROM inventory.nic_address GROUP BY 1, 2 HAVING count(*) > 1"
