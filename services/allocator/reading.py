@@ -218,11 +218,13 @@ async def _read_records(conn: Connection, addresses: list[str], ports: set[UUID]
     rows = await conn.fetch(
         """
         SELECT n.*, host(a.address) AS address, a.scope_id, a.subnet_id, a.source, a.since AS bound_since
-        FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id
-        WHERE n.id IN (
+        FROM (
             SELECT id FROM inventory.nic WHERE port_id = ANY ($1::uuid[])
             UNION SELECT nic_id FROM inventory.nic_address WHERE address = ANY ($2::text[]::inet[])
-        )
+        ) w
+        -- OFFSET 0: one record after the other by its key. A join of whole tables grows with them.
+        CROSS JOIN LATERAL (SELECT * FROM inventory.nic WHERE id = w.id OFFSET 0) n
+        CROSS JOIN LATERAL (SELECT * FROM inventory.nic_address WHERE nic_id = w.id OFFSET 0) a
         """,
         list(ports),
         addresses,

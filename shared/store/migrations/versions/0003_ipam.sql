@@ -80,7 +80,8 @@ CREATE TABLE ipam.address (
     since timestamptz NOT NULL,
     until timestamptz CHECK (holder_kind <> 'cooling' OR until IS NOT NULL),
     note text,
-    PRIMARY KEY (scope_id, address),
+    -- The address first: what an address is in any scope is asked as often as what it is in one.
+    PRIMARY KEY (address, scope_id),
     FOREIGN KEY (subnet_id, scope_id) REFERENCES ipam.subnet (id, scope_id)
 );
 CREATE INDEX address_by_holder ON ipam.address (holder_id);
