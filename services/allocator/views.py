@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from asyncpg import Record
 
 from services.allocator.domain.matching import Role, SubnetView
 from services.allocator.domain.settlement import Spot
+from shared.model.addresses import as_network, as_value
 from shared.store.pool import Connection
 
-SUBNET = "s.id, s.scope_id, s.name, s.prefix, s.gateway, s.default_wire"
+SUBNET = "s.id, s.scope_id, s.name, s.prefix::text AS prefix, host(s.gateway) AS gateway, s.default_wire"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,7 @@ async def read_on_wires(conn: Connection, wires: Iterable[UUID]) -> dict[UUID, l
     )
     found: dict[UUID, list[tuple[SubnetView, Role]]] = {}
     for row in rows:
-        view = replace(_subnet(row), off_vlan=row["off_vlan"])
-        found.setdefault(row["wire"], []).append((view, row["role"]))
+        found.setdefault(row["wire"], []).append((_subnet(row, row["off_vlan"]), row["role"]))
     return found
 
 
@@ -70,6 +70,9 @@ async def read_containing(
     conn: Connection, scopes: Iterable[UUID], addresses: Iterable[str]
 ) -> dict[Spot, SubnetView]:
     """The subnet that contains each address in each scope, where there is one."""
+    within, asked = list(scopes), list(addresses)
+    if not (within and asked):
+        return {}
     rows = await conn.fetch(
         f"""
         SELECT c.scope AS asked, c.address AS text, {SUBNET}
@@ -79,8 +82,8 @@ async def read_containing(
         CROSS JOIN LATERAL (SELECT k.scope, u.address) c
         JOIN ipam.subnet s ON s.id = u.subnet
         """,  # noqa: S608  our own columns
-        list(scopes),
-        list(addresses),
+        within,
+        asked,
     )
     return {(row["asked"], row["text"]): _subnet(row) for row in rows}
 
@@ -109,7 +112,9 @@ async def read_wires(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, WireNa
     return {row["id"]: WireName(row["id"], row["name"], row["vcenter_id"], row["usable"]) for row in rows}
 
 
-def _subnet(row: Record) -> SubnetView:
+def _subnet(row: Record, off_vlan: bool = False) -> SubnetView:
+    gateway = row["gateway"]
     return SubnetView(
-        row["id"], row["scope_id"], row["name"], row["prefix"], row["gateway"], row["default_wire"]
-    )
+        row["id"], row["scope_id"], row["name"], as_network(row["prefix"]),
+        None if gateway is None else as_value(gateway), row["default_wire"], off_vlan,
+    )  # fmt: skip

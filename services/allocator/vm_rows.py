@@ -146,11 +146,15 @@ async def read_places(conn: Connection, keys: Iterable[Key]) -> dict[Key, VmAt]:
     return {key: VmAt(key) for key in asked} | {vm.key: vm for vm in map(_from_row, rows)}
 
 
-async def read_same_vms(conn: Connection, vms: Iterable[UUID]) -> dict[Key, VmAt]:
-    """Every place at which these VMs are, or were."""
+async def read_same_vms(conn: Connection, vms: Iterable[UUID], known: Iterable[Key]) -> dict[Key, VmAt]:
+    """Every place at which these VMs are, or were, besides those `known`."""
+    at = list(known)
     rows = await conn.fetch(
-        f"SELECT {_READ} FROM inventory.vm v WHERE vm_id = ANY ($1::uuid[])",  # noqa: S608
+        f"SELECT {_READ} FROM inventory.vm v WHERE vm_id = ANY ($1::uuid[]) AND (vcenter_id, moid) "  # noqa: S608
+        "NOT IN (SELECT * FROM unnest($2::uuid[], $3::text[]))",
         list(vms),
+        [key[0] for key in at],
+        [key[1] for key in at],
     )
     return {vm.key: vm for vm in map(_from_row, rows)}
 

@@ -77,7 +77,7 @@ async def apply_vms(
     facts = told_by_key([e for e in envelopes if not isinstance(e.data, GuestAddressesChanged)], VmChanged)
     after = {key: learn(vm, facts.get(key, ())) for key, vm in before.items()}
     same = {vm.vm for vm in (*before.values(), *after.values()) if vm.vm is not None}
-    others = {key: vm for key, vm in (await read_same_vms(conn, same)).items() if key not in after}
+    others = await read_same_vms(conn, same, after)
     fresh = await append_history(conn, entries)
     tracks, tags = await read_tracks(conn, [*after, *others])
     were = {key: _absences(track) for key, track in tracks.items()}

@@ -51,12 +51,12 @@ async def insert(conn: Connection, scope: UUID, rows: Sequence[Held]) -> set[str
         ) AS r (address, subnet_id, holder_kind, holder_id, since, until, note)
         ORDER BY r.address
         ON CONFLICT (scope_id, address) DO NOTHING
-        RETURNING a.address
+        RETURNING host(a.address)
         """,
         scope,
         *_columns(rows),
     )
-    return {str(row["address"]) for row in inserted}
+    return {row[0] for row in inserted}
 
 
 async def change(conn: Connection, scope: UUID, rows: Sequence[Held]) -> None:

@@ -37,6 +37,12 @@ def as_value(text: str) -> IPAddress:
     return ipaddress.ip_address(text)
 
 
+@lru_cache(1 << 13)
+def as_network(text: str) -> IPNetwork:
+    """A prefix that was judged before, as a value."""
+    return ipaddress.ip_network(text)
+
+
 def parse_prefix(text: str | IPNetwork) -> IPNetwork:
     """The network in `text`. Raises ValueError when it is none, or has host bits set (and says which)."""
     if not isinstance(text, str):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -96,7 +96,7 @@ def compare(
             changes.created.append(after)
     elif after is None:
         changes.released.append((before, _reason(before, vm_alive, port_alive)))
-    elif _told(before) != _told(after):
+    elif not _tell_the_same(before, after):
         changes.updated.append((before, after))
     elif before != after:
         changes.touched.append((before, after))
@@ -110,9 +110,12 @@ def _reason(before: NicRecord, vm_alive: bool, port_alive: bool) -> Reason:
     return "unfixed" if {b.source for b in before.addresses.values()} == {"fixed"} else "address_gone"
 
 
-def _told(record: NicRecord) -> NicRecord:
-    """The record without what no event tells."""
-    whenever = datetime.min.replace(tzinfo=UTC)
-    return replace(
-        record, addresses={a: replace(b, since=whenever) for a, b in sorted(record.addresses.items())}
-    )
+def _tell_the_same(before: NicRecord, after: NicRecord) -> bool:
+    """Whether the two differ in nothing that an event tells: all but since when."""
+    if before.port != after.port or before.addresses.keys() != after.addresses.keys():
+        return False
+    for address, old in before.addresses.items():
+        new = after.addresses[address]
+        if (old.scope, old.subnet, old.source) != (new.scope, new.subnet, new.source):
+            return False
+    return True

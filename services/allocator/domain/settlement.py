@@ -157,7 +157,7 @@ def rule(case: Case) -> Ruling:
     endings = _endings(case)
     spots = claims.keys() | endings.keys() | case.reserved.keys() | case.shared.keys()
     spots |= {s for s in case.ledger if s[1] in case.addresses}
-    for spot in sorted(spots, key=str):
+    for spot in sorted(spots, key=lambda spot: (str(spot[0]), spot[1])):
         _rule_on(ruling, case, spot, claims.get(spot, ()), endings.get(spot))
     return ruling
 
@@ -166,13 +166,12 @@ def _rule_on(
     ruling: Ruling, case: Case, spot: Spot, claimants: Sequence[Claimant], ending: Ending | None
 ) -> None:
     held = case.ledger.get(spot)
-    sharing = shared_by(*spot)
     if spot in case.shared:
         for port, outcome in share(claimants).outcomes.items():
             ruling.outcomes.setdefault(port, {})[spot[1]] = outcome
-        ruling.ledger[spot] = Wish(sharing, case.shared[spot])
+        ruling.ledger[spot] = Wish(shared_by(*spot), case.shared[spot])
         return
-    if held is not None and held.holder == sharing:
+    if held is not None and held.holder.kind == "reserved" and held.holder == shared_by(*spot):
         held = None
     outside = held.holder if held is not None and held.holder.kind in ("reservation", "reserved") else None
     reserved = case.reserved.get(spot)

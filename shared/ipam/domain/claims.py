@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from shared.model.addresses import parse_address
+from shared.model.addresses import parse_address, spelled_by_libc
 from shared.model.identifiers import derive
 
 HolderKind = Literal["nic", "sighting", "reservation", "reserved", "cooling"]
@@ -16,7 +16,9 @@ HolderKind = Literal["nic", "sighting", "reservation", "reserved", "cooling"]
 
 def _canonical(holder: Claim | Release) -> None:
     # Rows are told apart by their address's text, so one spelling only.
-    object.__setattr__(holder, "address", str(parse_address(holder.address)))
+    spelled = spelled_by_libc(holder.address) or str(parse_address(holder.address))
+    if spelled != holder.address:
+        object.__setattr__(holder, "address", spelled)
 
 
 class Holder(NamedTuple):
