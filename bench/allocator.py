@@ -1,13 +1,14 @@
 """Guest events from the queue to the commit, beside a bare consumer; cost per event as VMs grow; new subnets.
 
-    python -m bench.allocator [--only throughput growth subnet] [--events 10000]
+    python -m bench.allocator [--only throughput kinds growth subnet] [--events 10000] [--batch 200]
         [--sizes 1000 10000 100000] [--waiting 50000] [--amqp …] [--database …]
 
 *Throughput*: guests of 10,000 VMs get other addresses of their subnets; the allocator's loop takes the events
 from RabbitMQ and commits records, ledger and outgoing events. The rival takes the same messages from the same
-queue with aio-pika alone and does nothing with them. *Growth*: the same events in batches, without a bus, on
-inventories of several sizes, taking turns. *Subnet*: one is created where so many VMs wait for it. Each has
-databases of its own. Prints JSON.
+queue with aio-pika alone and does nothing with them. *Kinds*: what a guest's event costs, without a bus, when
+it repeats what is known, brings another address, or is a new VM's first. *Growth*: the same events in
+batches, without a bus, on inventories of several sizes, taking turns. *Subnet*: one is created where so many
+VMs wait for it. Each has databases of its own. Prints JSON.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Site:
         self.vms = vms
         self.stage = Stage(pool)
         self._teller = Teller()
-        self._moves = 0
+        self._moves = self._new = 0
         self._second = bytearray(vms)
         """Which VMs have their second address."""
 
@@ -81,11 +82,29 @@ class Site:
         """The next guests that get another address, spread over all VMs."""
         made = []
         for _ in range(count):
-            number = self._moves * STRIDE % self.vms
-            self._moves += 1
+            number = self._next()
             self._second[number] ^= 1
             made.append(self._guest(number))
         return made
+
+    def repeats(self, count: int) -> list[Envelope[Event]]:
+        """The next guests, with the addresses that they have."""
+        return [self._guest(self._next()) for _ in range(count)]
+
+    def first_reports(self, count: int) -> list[Envelope[Event]]:
+        """Of VMs that are not known yet: half of them the VM, half of them its guest."""
+        made: list[Envelope[Event]] = []
+        for _ in range(count // 2):
+            wire, place = self._new % -(-self.vms // PER_WIRE), self._new * PER_WIRE // self.vms
+            name, self._new = f"new{self._new}", self._new + 1
+            address = f"{_network(wire)}.{2 + 2 * PER_WIRE + place % 50}"
+            made.append(self._teller.vm(name, f"pg-{wire}"))
+            made.append(self._teller.guest(name, address, gateway=f"{_network(wire)}.1"))
+        return made
+
+    def _next(self) -> int:
+        self._moves += 1
+        return (self._moves - 1) * STRIDE % self.vms
 
     async def _tell(self, facts: Sequence[Envelope[Any]]) -> None:
         for start in range(0, len(facts), LOADING):
@@ -114,7 +133,9 @@ async def opened(url: str) -> AsyncIterator[Pool]:
         await pool.close()
 
 
-async def of_allocator(bus: Bus, pool: Pool, events: Sequence[Envelope[Event]]) -> dict[str, float]:
+async def of_allocator(
+    bus: Bus, pool: Pool, events: Sequence[Envelope[Event]], batch: int = BATCH
+) -> dict[str, float]:
     """Events per second from a full queue to commits."""
     await publish(bus, events)
     allocator, stop, left = Allocator(pool, AllocatorSettings()), asyncio.Event(), len(events)
@@ -128,7 +149,7 @@ async def of_allocator(bus: Bus, pool: Pool, events: Sequence[Envelope[Event]]) 
 
     wall, cpu = time.perf_counter(), time.process_time()
     await consume(
-        bus, ALLOCATOR_FACTS, facts, stop=stop, batch=BATCH, linger=timedelta(milliseconds=5), name="bench"
+        bus, ALLOCATOR_FACTS, facts, stop=stop, batch=batch, linger=timedelta(milliseconds=5), name="bench"
     )
     return _per_event(len(events), wall, cpu)
 
@@ -159,7 +180,7 @@ def _per_event(count: int, wall: float, cpu: float) -> dict[str, float]:
     return {"per_second": round(count / wall), "our_cpu_us": round(cpu / count * 1e6, 1)}
 
 
-async def throughput(amqp: str, url: str, count: int, rounds: int) -> dict[str, Any]:
+async def throughput(amqp: str, url: str, count: int, rounds: int, batch: int) -> dict[str, Any]:
     """The allocator beside the bare consumer, taking turns on one queue."""
     async with opened(url) as pool:
         site = Site(pool, THROUGHPUT_VMS)
@@ -169,17 +190,37 @@ async def throughput(amqp: str, url: str, count: int, rounds: int) -> dict[str, 
         ours, bare = [], []
         for _ in range(rounds):
             bare.append(await of_bare_consumer(amqp, bus, site.moves(count)))
-            ours.append(await of_allocator(bus, pool, site.moves(count)))
+            ours.append(await of_allocator(bus, pool, site.moves(count), batch))
             await pool.execute("TRUNCATE bus.outbox")
         await bus.close()
     ratios = [mine["per_second"] / rival["per_second"] for mine, rival in zip(ours, bare, strict=True)]
     return {
         "vms": THROUGHPUT_VMS,
         "events": count,
+        "batch": batch,
         "allocator": ours,
         "bare_aio_pika": bare,
         "of_bare": round(statistics.median(ratios), 3),
         "bar": BARS["throughput"],
+    }
+
+
+async def kinds(url: str, batch: int, batches: int) -> dict[str, Any]:
+    """What events that change nothing, something, and everything cost; taking turns."""
+    took: dict[str, list[dict[str, float]]] = {}
+    async with opened(url) as pool:
+        site = Site(pool, THROUGHPUT_VMS)
+        await site.load()
+        told_of = {"repeat": site.repeats, "move": site.moves, "first": site.first_reports}
+        for _ in range(batches):
+            for kind, told in told_of.items():
+                events = told(batch)
+                wall, cpu = time.perf_counter(), time.process_time()
+                await site.stage.tell(*events)
+                took.setdefault(kind, []).append(_per_event(batch, wall, cpu))
+    return {
+        kind: {what: statistics.median(each[what] for each in found[2:]) for what in found[0]}
+        for kind, found in took.items()
     }
 
 
@@ -257,7 +298,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             if amqp is None:
                 raise SystemExit("the rival needs RabbitMQ: --amqp amqp://… or private")
             with profiled(options.profile):
-                results["throughput"] = asyncio.run(throughput(amqp, url, options.events, options.rounds))
+                results["throughput"] = asyncio.run(
+                    throughput(amqp, url, options.events, options.rounds, options.batch)
+                )
+    if "kinds" in options.only:
+        with database(options.database) as url, profiled(options.profile):
+            results["kinds"] = asyncio.run(kinds(url, options.batch, options.batches))
     if "growth" in options.only:
         with databases(options.database, len(options.sizes)) as urls:
             results["growth"] = asyncio.run(growth(urls, options.sizes, options.batches))
@@ -293,8 +339,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", default=["throughput", "growth", "subnet"])
+    parser.add_argument("--only", nargs="+", default=["throughput", "kinds", "growth", "subnet"])
     parser.add_argument("--events", type=int, default=10_000)
+    parser.add_argument("--batch", type=int, default=BATCH, help="most events in a transaction")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--batches", type=int, default=20)
