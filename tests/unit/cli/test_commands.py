@@ -48,7 +48,7 @@ def test_a_noun_alone_shows_its_verbs(noun: str) -> None:
         (["vcenter", "chek", "lab"], "Did you mean 'check'"),
         (["vm", "list", "--vcentr", "lab"], "--vcenter"),
         (["run", "collecter"], "did you mean 'collector'"),
-        (["events", "tail", "--since", "yesterday"], "10m"),
+        (["events", "tail", "--since", "yesterdya"], "10m"),
         (["events", "tail", "--from", "middle"], "offset"),
         (["events", "tail", "--from", "first", "--since", "1h"], "not both"),
         (["events", "tail", "--address", "10.0.0.999"], "not an IPv4 or IPv6 address"),
