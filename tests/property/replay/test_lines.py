@@ -16,7 +16,7 @@ from shared.replay.places import SKEW, EventId, Stretch, place_of
 from shared.replay.rules import KEY_HEADER, REPLAY_HEADER, admits, asks, marked
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-words = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+words = st.text(st.characters(codec="utf-8"), max_size=12)
 objects = st.dictionaries(words, st.one_of(words, st.integers(), st.floats(allow_nan=False), st.none()))
 bodies = st.one_of(
     st.binary(max_size=40),
