@@ -151,7 +151,8 @@ async def even_out(state: Built, cause: Envelope[Any] | None) -> None:
     now = datetime.now(UTC)
     if cause is not None:
         await weigh_again(state.pool, cause, state.fold.policy)
-    await prune(state.pool, now + timedelta(days=1))
+    policy = state.fold.policy
+    await prune(state.pool, now + timedelta(days=1), policy.change, policy.grace)
     async with transaction(state.pool) as conn:
         subnets = [row["id"] for row in await conn.fetch("SELECT id FROM ipam.subnet ORDER BY id")]
         await settle(conn)
