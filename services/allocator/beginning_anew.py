@@ -37,8 +37,8 @@ class Known(NamedTuple):
     moid: str
 
 
-_DECIDED = "decided by people, or told by placement: taken as it stands"
-_PAST = "of the past, which a read of the vCenters does not tell again: taken as it stands"
+_DECIDED = "decided by people, or told by placement; taken as it stands"
+_PAST = "of the past, which no read tells again; taken as it stands"
 
 TAKEN_OVER = MappingProxyType(
     {
@@ -60,7 +60,7 @@ TAKEN_OVER = MappingProxyType(
         "inventory.vm.gone_at": _PAST,
         "inventory.vm.gone_epoch": _PAST,
         "inventory.vm.gone_sequence": _PAST,
-        "inventory.vcenter": "told again every few seconds, by each vCenter's heartbeat",
+        "inventory.vcenter": "told again by each vCenter's next heartbeat",
     }
 )
 """Tables and columns that stay as they are, each with the reason. Of the others these rows do: pinned and

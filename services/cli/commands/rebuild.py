@@ -132,7 +132,8 @@ def _replace(
         return done
 
     replaced = _on_source(work, scratch, as_json=as_json)
-    present(replaced.as_json(), lambda: replaced_text(replaced), as_json=as_json)
+    begun = origin.sentence if kept is None else None
+    present(replaced.as_json(), lambda: replaced_text(replaced, begun), as_json=as_json)
 
 
 def _asked(origin: Origin, kept: str | None) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class FromResync:
         self._kept = [row["name"] for row in names if row["id"] not in read]
         last = max((one.completed for one in self._reads), key=lambda envelope: envelope.time)
         objects = [Known(row["vcenter_id"], row["kind"], row["moid"]) for row in known]
-        await begin_anew(state.pool, read, objects, last, state.fold.policy)
+        with teller.working("forgetting what follows from the read"):
+            await begin_anew(state.pool, read, objects, last, state.fold.policy)
 
     def as_json(self) -> dict[str, Any]:
         """What was read, and which vCenters were not: those that nobody watches any more."""

@@ -11,6 +11,8 @@ from services.cli.outcome import aside, say
 from shared.bus.port import LogEntry
 
 Rows = Callable[[str, int], None]
+Show = Callable[[int, int | None], None]
+"""Is told how much is done, and of how much if that is known."""
 
 
 class Teller:
@@ -22,28 +24,29 @@ class Teller:
 
     @contextmanager
     def playing(self, end: int | None, what: str = "the log") -> Iterator[Callable[[LogEntry, int], None]]:
-        """For playing the log up to offset `end`."""
-        total = 0
-        with self._bar(f"playing {what}", None if end is None else end + 1) as show:
+        """For playing the log up to offset `end`, from wherever the first entry is."""
+        first, total = None, 0
+        with self._bar(f"playing {what}", None) as show:
 
             def played(entry: LogEntry, entries: int) -> None:
-                nonlocal total
+                nonlocal first, total
                 total += entries
-                show(entry.offset + 1)
+                first = entry.offset + 1 - entries if first is None else first
+                show(entry.offset + 1 - first, None if end is None else max(end, entry.offset) + 1 - first)
 
             yield played
         self._line(f"played {what}: {total} entries")
 
     @contextmanager
     def copying(self, tables: int, what: str = "copying the live state") -> Iterator[Rows]:
-        """For work on tables, one after the other."""
+        """For work on tables, one after the other; 0 where it is not known of how many."""
         done, total = 0, 0
-        with self._bar(what, tables) as show:
+        with self._bar(what, tables or None) as show:
 
             def copied(_: str, rows: int) -> None:
                 nonlocal done, total
                 done, total = done + 1, total + rows
-                show(done)
+                show(done, tables or None)
 
             yield copied
         self._line(f"{what}: {total} rows in {done} tables")
@@ -57,21 +60,28 @@ class Teller:
             def counted(number: int) -> None:
                 nonlocal done
                 done = number
-                show(done)
+                show(done, total)
 
             yield counted
         self._line(f"{what}: {done} of {total}")
 
     @contextmanager
-    def _bar(self, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    def working(self, what: str) -> Iterator[None]:
+        """For work in one piece."""
+        with self._bar(what, None):
+            yield
+        self._line(what)
+
+    @contextmanager
+    def _bar(self, what: str, total: int | None) -> Iterator[Show]:
         console = aside()
         if self._quiet or not console.is_terminal:
-            yield lambda _: None
+            yield lambda *_: None
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console, transient=True) as bars:
             task = bars.add_task(what, total=total)
-            yield lambda done: bars.update(task, completed=done)
+            yield lambda done, of: bars.update(task, completed=done, total=of)
 
     def _line(self, text: str) -> None:
         if self._lines:

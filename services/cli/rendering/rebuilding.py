@@ -47,7 +47,7 @@ def _not_compared(verdict: Verdict) -> list[RenderableType]:
     for name, reason in verdict.origin.omitted.items():
         if name not in OMITTED:
             reasons.setdefault(reason, []).append(name)
-    return [Text(f"not compared, as {reason}: {', '.join(names)}") for reason, names in reasons.items()]
+    return [Text(f"not compared ({reason}): {', '.join(names)}") for reason, names in reasons.items()]
 
 
 def _summary(verdict: Verdict) -> Text:
@@ -59,15 +59,15 @@ def _summary(verdict: Verdict) -> Text:
     return Text(f"{sum(verdict.by_table.values())} differences in {size}: {by_table}", style="bold red")
 
 
-def replaced_text(replaced: Replaced) -> RenderableType:
-    """What was exchanged, and the way back."""
+def replaced_text(replaced: Replaced, begun: str | None = None) -> RenderableType:
+    """What was exchanged, what it began with, and the way back."""
+    made = f"exchanged: {replaced.rows} rows, made from {replaced.entries} entries of the log"
     return Group(
-        Text(
-            f"exchanged: {replaced.rows} rows, made from {replaced.entries} entries of the log", style="green"
-        ),
-        Text(f"the state before is kept as {replaced.before}"),
-        Text(f"  back to it:    patchbay rebuild --restore {replaced.before}"),
-        Text(f"  throw it away: patchbay rebuild --drop {replaced.before}"),
+        Text(made, style="green"),
+        *([] if begun is None else [Text(begun)]),
+        Text("the state before is kept; to go back to it, or to throw it away:"),
+        Text(f"  patchbay rebuild --restore {replaced.before}"),
+        Text(f"  patchbay rebuild --drop {replaced.before}"),
     )
 
 
