@@ -191,6 +191,18 @@ async def test_a_vcenter_that_does_not_answer_is_named_and_nothing_is_replaced(d
     assert await scratch_names(day.platform.database_url) == []
 
 
+async def test_g4_a_read_that_the_brake_holds_is_no_beginning(day: Day) -> None:
+    """Much that was there is not in the read: whether it is gone, a person says."""
+    await day.quiet()
+    await day.platform.pool.execute(
+        "INSERT INTO collector.known_object (vcenter_id, kind, moid, epoch)"
+        " SELECT instance_uuid, 'vm', 'vm-gone-' || n, 1 FROM collector.vcenter, generate_series(1, 200) n"
+    )
+    async with refused("sweep_held", "'lab' lacks much that was there .200 of kind vm.", "release-brake lab"):
+        await replace(day.source, FromResync(timedelta(minutes=1)), QUIET)
+    assert await scratch_names(day.platform.database_url) == []
+
+
 async def _powered_on(day: Day) -> int:
     query = "SELECT count(*) FROM inventory.vm WHERE power = 'on' AND NOT removed"
     return int(await day.platform.pool.fetchval(query))
