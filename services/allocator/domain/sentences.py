@@ -95,7 +95,7 @@ def _conflict(g: Ground) -> str:
 def _reserved(g: Ground) -> str:
     if g.kept:
         return (
-            f"{_seen_on(g)}, but an operator keeps it out of use; change the guest, or give it back with: "
+            f"{_seen_on(g)}, but an operator keeps it reserved; change the guest, or give it back with: "
             f"patchbay address release {g.address}"
         )
     return (

@@ -166,7 +166,7 @@ async def test_g6_an_address_that_an_operator_keeps_says_how_to_get_it(pool: Poo
     (address,) = (await why(pool, "a")).ports[0].addresses
     assert address.verdict == "reserved"
     assert address.because == (
-        "10.0.0.5 is on Network adapter 1 of VM 'a' on wire 'web', but an operator keeps it out of use; "
+        "10.0.0.5 is on Network adapter 1 of VM 'a' on wire 'web', but an operator keeps it reserved; "
         "change the guest, or give it back with: patchbay address release 10.0.0.5"
     )
 
