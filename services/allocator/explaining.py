@@ -163,7 +163,12 @@ def _summary(port: Record, mine: list[NicRow], others: list[ParkedRow], tools: s
     if mine:
         return f"has a NIC record with {', '.join(n.address for n in mine)}"
     if others:
-        return f"has no NIC record: none of its {len(others)} addresses matches"
+        count = (
+            "its address does not match"
+            if len(others) == 1
+            else f"none of its {len(others)} addresses matches"
+        )
+        return f"has no NIC record: {count}"
     if tools is None:
         return "has no NIC record: nothing was heard of the guest's Tools yet"
     if tools != "running":
