@@ -31,7 +31,7 @@ test: $(VENV)/.installed-dev servers  ## every check: lint, types, import rules,
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## the tests that need no server
 	$(BIN)/pytest -m "$(NO_SERVERS)" $(PYTEST_ARGS)

@@ -93,7 +93,7 @@ def test_02_tail_takes_every_filter(here: Shell) -> None:
         (["replay", "--queue", "patchbay.log"], 2, "the log itself"),
         (["replay", "--queue", "alocator.facts"], 1, "allocator.facts"),
         (["replay", "--new-queue", "allocator.facts"], 2, "already"),
-        (["replay", "--from", "yesterday", "--file", "x"], 2, "first, last, an offset"),
+        (["replay", "--from", "last week", "--file", "x"], 2, "first, last, an offset"),
         (["replay", "--from", "id:nobody", "--file", "x"], 1, "no event 'nobody'"),
         (["replay", "--rate", "fast", "--file", "x"], 2, "50/s"),
         (["replay", "--resume", "zzz"], 1, "no replay 'zzz'"),

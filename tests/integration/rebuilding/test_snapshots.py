@@ -26,6 +26,7 @@ from tests.integration.rebuilding.day import Day
 from tests.servers.postgres import PrivatePostgres, embedded_binaries
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(240)]
+TRIES = 5
 
 
 async def _differences(one: str, other: str, *, everything: bool) -> list[Difference]:
@@ -118,16 +119,23 @@ async def test_g3_a_loaded_snapshot_is_brought_up_to_date_by_the_log(
     await upgrade(empty_database)
     head = await load_snapshot(empty_database, file, carried=False)
     pool = await open_pool(empty_database, name="test")
-    caught = await catch_up(pool, day.platform.bus, head.position, AllocatorSettings(), Teller(quiet=True))
-    assert caught.folded > 0
-    assert not caught.gap
-    assert await pool.fetchval("SELECT count(*) FROM bus.outbox") == 0, "nothing is said a second time"
-    async with transaction(pool) as conn:
-        await settle(conn)  # what placement does once a second
+    for _ in range(TRIES):
+        caught = await catch_up(
+            pool, day.platform.bus, head.position, AllocatorSettings(), Teller(quiet=True)
+        )
+        assert caught.folded > 0
+        assert not caught.gap
+        assert await pool.fetchval("SELECT count(*) FROM bus.outbox") == 0, "nothing is said a second time"
+        async with transaction(pool) as conn:
+            await settle(conn)  # what placement does once a second
+        different = set(await _differences(day.platform.database_url, empty_database, everything=False))
+        # Beats of the vCenter's heart go on in the live one.
+        if {d.table for d in different} <= {"inventory.vcenter"}:
+            break
+        await day.quiet()  # and so does what placement verifies in its own time
+    else:
+        pytest.fail(f"the states differ: {different}")
     pool.terminate()
-    different = set(await _differences(day.platform.database_url, empty_database, everything=False))
-    # Beats of the vCenter's heart go on in the live one.
-    assert {d.table for d in different} <= {"inventory.vcenter"}, different
 
 
 async def test_a_full_database_a_broken_file_and_a_foreign_one_are_refused(
