@@ -153,6 +153,15 @@ def test_08_g9_what_cannot_be_created_is_given_back(here: Shell, tmp_path: Path)
     assert here.ask("reservation", "list") == []
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_08a_an_interrupted_creation_leaves_nothing(here: Shell) -> None:
     """Ctrl-C while the guests are customized: no VM is left, no reservation held."""
 
