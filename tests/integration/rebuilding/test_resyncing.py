@@ -59,14 +59,14 @@ DECISIONS = (
     "SELECT id, name, prefix, revision FROM ipam.subnet",
     "SELECT * FROM ipam.subnet_wire WHERE role <> 'detected'",
     "SELECT * FROM ipam.reserved_address WHERE until IS NULL OR until > {lasting}",
-    "SELECT scope_id, address FROM ipam.address WHERE holder_kind IN ('reserved', 'reservation')"
+    "SELECT scope_id, address FROM ipam.address WHERE holder_kind = 'reserved'"
     " AND (until IS NULL OR until > {lasting})",
     "SELECT * FROM inventory.fix",
-    "SELECT * FROM inventory.statement",
+    "SELECT * FROM inventory.statement WHERE source <> 'reservation'",
     "SELECT * FROM inventory.wire_mapping",
     "SELECT * FROM inventory.shared_address",
-    "SELECT id, state, nics FROM placement.reservation WHERE state IN ('confirmed', 'cancelled')"
-    " OR expires_at > {lasting}",
+    # One that is held may be confirmed any moment, when its VM is seen.
+    "SELECT id, nics, state IN ('held', 'confirmed') FROM placement.reservation WHERE expires_at > {lasting}",
 )
 
 
