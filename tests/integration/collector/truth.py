@@ -59,7 +59,9 @@ async def add_up(observer: Observer, sim: RunningSimulator) -> None:
                 await asyncio.sleep(0.1)
                 await observer.read()
                 held, truth = applied(observer, identity), await asked(sim)
-    assert held == truth
+    known = held or {}
+    apart = {key: (known.get(key), truth.get(key)) for key in known.keys() | truth.keys()}
+    assert held == truth, {key: pair for key, pair in apart.items() if pair[0] != pair[1]}
 
 
 def applied(observer: Observer, vcenter: str | None = None) -> Picture:
