@@ -3,12 +3,12 @@
     python -m bench.allocator [--only throughput kinds growth subnet] [--events 10000] [--batch 200]
         [--sizes 1000 10000 100000] [--waiting 50000] [--amqp …] [--database …]
 
-*Throughput*: guests of 10,000 VMs get other addresses of their subnets; the allocator's loop takes the events
-from RabbitMQ and commits records, ledger and outgoing events. The rival takes the same messages from the same
-queue with aio-pika alone and does nothing with them. *Kinds*: what a guest's event costs, without a bus, when
-it repeats what is known, brings another address, or is a new VM's first. *Growth*: the same events in
-batches, without a bus, on inventories of several sizes, taking turns. *Subnet*: one is created where so many
-VMs wait for it. Each has databases of its own. Prints JSON.
+*Throughput*: of 10,000 VMs, guests repeat what is known, get other addresses of their subnets, or report for
+the first time (half of those events are the VMs'); the allocator's loop takes the events from RabbitMQ and
+commits records, ledger and outgoing events. The rival takes the same messages from the same queue with
+aio-pika alone and does nothing with them. *Kinds*: what such events cost without a bus. *Growth*: other
+addresses in batches, without a bus, on inventories of several sizes, taking turns. *Subnet*: one is created
+where so many VMs wait for it. Each has databases of its own. Prints JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pstats
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
@@ -102,6 +102,10 @@ class Site:
             made.append(self._teller.guest(name, address, gateway=f"{_network(wire)}.1"))
         return made
 
+    def kinds(self) -> dict[str, Callable[[int], list[Envelope[Event]]]]:
+        """So many events that change nothing, something, and everything."""
+        return {"repeat": self.repeats, "move": self.moves, "first": self.first_reports}
+
     def _next(self) -> int:
         self._moves += 1
         return (self._moves - 1) * STRIDE % self.vms
@@ -181,27 +185,33 @@ def _per_event(count: int, wall: float, cpu: float) -> dict[str, float]:
 
 
 async def throughput(amqp: str, url: str, count: int, rounds: int, batch: int) -> dict[str, Any]:
-    """The allocator beside the bare consumer, taking turns on one queue."""
+    """The allocator beside the bare consumer, taking turns on one queue with the same messages."""
+    found: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {}
     async with opened(url) as pool:
         site = Site(pool, THROUGHPUT_VMS)
         await site.load()
         bus = await connect_bus(amqp_url=amqp, database_url=url, name="bench")
         await bus.declare(TOPOLOGY)
-        ours, bare = [], []
         for _ in range(rounds):
-            bare.append(await of_bare_consumer(amqp, bus, site.moves(count)))
-            ours.append(await of_allocator(bus, pool, site.moves(count), batch))
-            await pool.execute("TRUNCATE bus.outbox")
+            for kind, told in site.kinds().items():
+                events = told(count)
+                bare = await of_bare_consumer(amqp, bus, events)
+                found.setdefault(kind, []).append((await of_allocator(bus, pool, events, batch), bare))
+                await pool.execute("TRUNCATE bus.outbox")
         await bus.close()
-    ratios = [mine["per_second"] / rival["per_second"] for mine, rival in zip(ours, bare, strict=True)]
     return {
         "vms": THROUGHPUT_VMS,
         "events": count,
         "batch": batch,
-        "allocator": ours,
-        "bare_aio_pika": bare,
-        "of_bare": round(statistics.median(ratios), 3),
         "bar": BARS["throughput"],
+        **{
+            kind: {
+                "allocator": [ours for ours, _ in pairs],
+                "bare_aio_pika": [bare for _, bare in pairs],
+                "of_bare": round(statistics.median(o["per_second"] / b["per_second"] for o, b in pairs), 3),
+            }
+            for kind, pairs in found.items()
+        },
     }
 
 
@@ -211,9 +221,8 @@ async def kinds(url: str, batch: int, batches: int) -> dict[str, Any]:
     async with opened(url) as pool:
         site = Site(pool, THROUGHPUT_VMS)
         await site.load()
-        told_of = {"repeat": site.repeats, "move": site.moves, "first": site.first_reports}
         for _ in range(batches):
-            for kind, told in told_of.items():
+            for kind, told in site.kinds().items():
                 events = told(batch)
                 wall, cpu = time.perf_counter(), time.process_time()
                 await site.stage.tell(*events)
