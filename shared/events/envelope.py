@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Generic, Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -51,6 +52,13 @@ class Envelope(BaseModel, Generic[E_co]):
         return routing_key(self.data)
 
 
+@cache
+def envelope_of(event: type[E]) -> type[Envelope[E]]:
+    """The model of envelopes around events of this type."""
+    # The class is known only now; pydantic makes one model per event type.
+    return Envelope.__class_getitem__(event)  # type: ignore[return-value]
+
+
 def schema_urn(event: type[Event] | Event) -> str:
     """The `dataschema` of an event."""
     return f"urn:patchbay:event:{event.TYPE}:{event.VERSION}"
@@ -78,10 +86,8 @@ def wrap(
     `cause` is the envelope that led to this event; its correlation is carried on.
     """
     vcenter = event.vcenter_of()
-    # The class is known only now; pydantic makes and keeps one model per event type.
-    model: type[Envelope[E]] = Envelope.__class_getitem__(type(event))  # type: ignore[assignment]
     identity = id or str(uuid4())
-    return model(
+    return envelope_of(type(event))(
         id=identity,
         source=f"/patchbay/{source}" + (f"/{vcenter}" if vcenter else ""),
         type=event.TYPE,
