@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from shared.store.ahead import begin
 from shared.store.pool import Connection
 
 JSON = "json"
@@ -30,7 +31,7 @@ class Table:
         """Insert `rows` (values in the order of the columns), replacing those with the same key."""
         columns = list(zip(*rows, strict=True))
         if columns:
-            await conn.execute(self._upsert, *self._encoded(columns))
+            await begin(conn, self._upsert, *self._encoded(columns))
 
     async def insert_new(self, conn: Connection, rows: Iterable[Sequence[Any]]) -> set[tuple[Any, ...]]:
         """Insert those of `rows` whose key is not there yet, and return their keys."""
@@ -43,7 +44,7 @@ class Table:
         """Delete the rows with these keys."""
         columns = list(zip(*keys, strict=True))
         if columns:
-            await conn.execute(self._delete, *map(list, columns))
+            await begin(conn, self._delete, *map(list, columns))
 
     @property
     def _key_names(self) -> list[str]:

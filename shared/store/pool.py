@@ -11,6 +11,7 @@ import asyncpg
 import stamina
 from pydantic import SecretStr
 
+from shared.store.ahead import AheadConnection, settle
 from shared.store.connection import (
     CONNECT_TIMEOUT,
     LIMITS,
@@ -60,6 +61,7 @@ async def open_pool(
             min_size=1,
             max_size=size,
             init=prepare,
+            connection_class=AheadConnection,
             connect=cast("Any", dial_again),  # the driver's stubs want all of its parameters by name
             command_timeout=command_timeout,
             timeout=CONNECT_TIMEOUT,
@@ -83,3 +85,5 @@ async def transaction(
         connection.transaction(isolation=isolation, readonly=readonly),
     ):
         yield connection
+        # Before the commit, so that an error of it still leads to a rollback.
+        await settle(connection)
