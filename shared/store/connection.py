@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,12 +13,10 @@ from pydantic import SecretStr
 
 from shared.runtime.errors import ConflictError, PatchbayError, PermanentError, TransientError
 from shared.store.dialing import dial
+from shared.store.json_columns import json_bytes, jsonb_bytes, of_json, of_jsonb
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for one attempt to connect."""
-
-JSONB_VERSION = b"\x01"
-"""The first byte of jsonb on the wire."""
 
 CONFLICTS: tuple[type[asyncpg.PostgresError], ...] = (
     asyncpg.SerializationError,
@@ -146,23 +143,11 @@ def server_settings(name: str, limits: Limits | None = None) -> dict[str, str]:
 async def prepare(connection: asyncpg.Connection[Any]) -> None:
     """Teach a new connection our types. In binary form, so that COPY takes them too."""
     await connection.set_type_codec(
-        "json", encoder=_json, decoder=json.loads, schema="pg_catalog", format="binary"
+        "json", encoder=json_bytes, decoder=of_json, schema="pg_catalog", format="binary"
     )
     await connection.set_type_codec(
-        "jsonb", encoder=_to_jsonb, decoder=_from_jsonb, schema="pg_catalog", format="binary"
+        "jsonb", encoder=jsonb_bytes, decoder=of_jsonb, schema="pg_catalog", format="binary"
     )
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _to_jsonb(value: object) -> bytes:
-    return JSONB_VERSION + _json(value)
-
-
-def _from_jsonb(data: bytes) -> Any:
-    return json.loads(data[1:])
 
 
 @asynccontextmanager

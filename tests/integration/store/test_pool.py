@@ -26,7 +26,7 @@ async def test_json_columns_are_python_objects_also_in_a_copy(pool: Pool) -> Non
         await connection.execute("CREATE TEMPORARY TABLE t (a jsonb, b json)")
         await connection.copy_records_to_table("t", records=[(DOCUMENT, DOCUMENT)])
         assert tuple(await connection.fetchrow("SELECT a, b FROM t") or ()) == (DOCUMENT, DOCUMENT)
-        with pytest.raises(asyncpg.DataError, match="not JSON compliant"):
+        with pytest.raises(asyncpg.DataError, match="NaN"):
             await connection.fetchval("SELECT $1::jsonb", float("nan"))
 
 
