@@ -55,7 +55,7 @@ async def reserve(
     addresses = [str(i.address(n)) for i in intervals for n in range(i.first, i.last + 1)]
     known = await _reserved(conn, scope, intervals)
     refuse_bound(known, "reserved for nobody")
-    await refuse_held(conn, await reserving.holds_reserved(conn, scope, addresses), "reserved")
+    await refuse_held(conn, command.scope, await reserving.holds_reserved(conn, scope, addresses), "reserved")
     same = [one for one in known if (one.note, one.until) == (command.note, command.until)]
     if len(same) < len(addresses):
         await reserving.reserve(

@@ -37,7 +37,8 @@ async def bind(
     held = await reserving.holds_reserved(conn, scope, [command.address])
     parties = await read_parties(conn, [row.holder for row in held.values()])
     own = {address for address, row in held.items() if parties[row.holder].mac == command.mac}
-    await refuse_held(conn, {a: row for a, row in held.items() if a not in own}, f"bound to {command.mac}")
+    others = {a: row for a, row in held.items() if a not in own}
+    await refuse_held(conn, command.scope, others, f"bound to {command.mac}")
     say = reserving.state if own else reserving.reserve
     await say(
         conn,

@@ -15,6 +15,7 @@ from services.allocator.domain.settlement import Ruling
 from services.allocator.reading import Docket
 from services.allocator.tables import CONFLICT
 from shared.events.address import ConflictKind
+from shared.ipam.domain import reserved_by
 from shared.model.identifiers import derive
 from shared.store.pool import Connection
 
@@ -93,7 +94,7 @@ def _about_address(scope: UUID, address: str, dispute: Dispute) -> Conflict:
 
 
 def _how_it_ended(docket: Docket, ruling: Ruling, conflict: Conflict) -> str:
-    assert conflict.address is not None  # noqa: S101  only those are in a docket
+    assert conflict.address is not None and conflict.scope is not None  # noqa: S101, PT018  so in a docket
     spot = (conflict.scope, conflict.address)
     if spot in docket.case.shared:
         return "the address was declared shared"
@@ -101,7 +102,7 @@ def _how_it_ended(docket: Docket, ruling: Ruling, conflict: Conflict) -> str:
     def claims(port: UUID) -> bool:
         return conflict.address in ruling.outcomes.get(port, {})
 
-    if conflict.kind in PORTS:
+    if conflict.kind in PORTS and conflict.holder != reserved_by(*spot).id:
         if claims(conflict.holder) and claims(conflict.claimant):
             return "who of the two it belongs to was decided"
         if claims(conflict.holder):
@@ -111,6 +112,8 @@ def _how_it_ended(docket: Docket, ruling: Ruling, conflict: Conflict) -> str:
         return "both gave the address up"
     if not claims(conflict.claimant):
         return "the claimant gave the address up"
+    if conflict.kind == "bound" and spot in docket.case.reserved:
+        return "the port that it is kept for has it now"
     return {
         "reservation": "the reservation was confirmed, or ended",
         "gateway": "the subnet has another gateway",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from asyncpg import Record
@@ -12,6 +13,7 @@ from services.allocator.domain.evidence import Weight
 from services.allocator.finding import find_vm
 from services.allocator.parked import ParkedRow, read_parked
 from services.allocator.queries import NicRow, list_nics
+from shared.model.command_line import typed
 from shared.store.pool import Pool
 
 PARKED_AT_MOST = 1000
@@ -65,6 +67,13 @@ class WhyVm:
     ports: tuple[WhyPort, ...]
 
 
+class _Guest(NamedTuple):
+    """A VM as commands name it, and the state of its Tools."""
+
+    name: str
+    tools: str | None
+
+
 async def why(pool: Pool, vm: str, *, weight: Weight | None = None) -> WhyVm:
     """Explain the VM with that id, managed object id or name.
 
@@ -115,7 +124,8 @@ async def why(pool: Pool, vm: str, *, weight: Weight | None = None) -> WhyVm:
     nics = await list_nics(pool, vm=str(identity))
     how = {(r["subnet_id"], r["wire_id"]): r for r in roles}
     said = {(row["port_id"], row["address"]): row for row in statements}
-    told = [_port(p, nics, parked, how, place["tools"], said) for p in ports]
+    guest = _Guest(place["name"] or place["moid"], place["tools"])
+    told = [_port(p, nics, parked, how, guest, said) for p in ports]
     return WhyVm(
         id=identity,
         name=place["name"],
@@ -136,7 +146,7 @@ def _port(  # noqa: PLR0917  what was read
     nics: list[NicRow],
     parked: list[ParkedRow],
     how: dict[tuple[UUID, UUID], Record],
-    tools: str | None,
+    guest: _Guest,
     said: Said,
 ) -> WhyPort:
     mine = [n for n in nics if n.device_key == port["device_key"]]
@@ -149,12 +159,12 @@ def _port(  # noqa: PLR0917  what was read
         wire=port["wire_name"],
         connected=port["connected"],
         nic=mine[0].id if mine else None,
-        summary=_summary(port, mine, others, tools),
+        summary=_summary(port, mine, others, guest),
         addresses=addresses,
     )
 
 
-def _summary(port: Record, mine: list[NicRow], others: list[ParkedRow], tools: str | None) -> str:
+def _summary(port: Record, mine: list[NicRow], others: list[ParkedRow], guest: _Guest) -> str:
     if mine and port["detached_at"] is not None:
         return (
             f"keeps its NIC record with {', '.join(n.address for n in mine)} for the allocator's "
@@ -169,12 +179,13 @@ def _summary(port: Record, mine: list[NicRow], others: list[ParkedRow], tools: s
             else f"none of its {len(others)} addresses matches"
         )
         return f"has no NIC record: {count}"
-    if tools is None:
+    if guest.tools is None:
         return "has no NIC record: nothing was heard of the guest's Tools yet"
-    if tools != "running":
+    if guest.tools != "running":
+        fix = typed("vm", "fix-nics", guest.name, "--nic", f"{port['device_key']}=ADDRESS")
         return (
-            f"has no NIC record: Tools are {tools.replace('_', ' ')} and never named an address of it; "
-            f"state it with: patchbay vm fix-nics"
+            f"has no NIC record: Tools are {guest.tools.replace('_', ' ')} and never named an address of it; "
+            f"state it with: {fix}"
         )
     if not port["connected"]:
         return "has no NIC record: the device is not connected, and Tools name no address of it"

@@ -86,7 +86,7 @@ async def find_retired_wire(conn: Connection, named: str) -> Record:
             f"the port group of wire {rows[0]['name']!r} ({rows[0]['moid']}) is there: "
             "nothing needs to stand in for it",
             code="wire_in_use",
-            hint="move its subnets one by one with: patchbay subnet move",
+            hint="move its subnets one by one with: patchbay subnet move SUBNET WIRE",
         )
     names = await conn.fetch("SELECT DISTINCT name FROM inventory.wire WHERE NOT uplink AND retired")
     meant = near_miss(named, [r[0] for r in names if r[0]])

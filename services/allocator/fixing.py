@@ -17,11 +17,13 @@ from asyncpg import Record
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Occasion
 from services.allocator.domain.fixes import Device, assign_ports, name_port
-from services.allocator.domain.matching import SubnetView, match
+from services.allocator.domain.matching import Match, SubnetView, match
 from services.allocator.domain.reports import UNPLACED
+from services.allocator.domain.sentences import SubnetNamed, party_sentence
+from services.allocator.domain.ways_out import free, reach
 from services.allocator.finding import find_vm
 from services.allocator.fix_rows import apply_fixes
-from services.allocator.naming import party_sentence, read_parties
+from services.allocator.naming import read_parties
 from services.allocator.settling import Policy, settle
 from services.allocator.views import WireName, read_on_wires, read_wires
 from shared.events.commands import VmFixNics
@@ -30,8 +32,10 @@ from shared.events.vm_nics import FixedAddress, FixedPort, VmNicsFixed, VmNicsUn
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import holders
 from shared.ipam.reserving import reserved_at
-from shared.ipam.scopes import list_scopes
-from shared.model.identifiers import derive, nic_id, port_id
+from shared.ipam.scopes import list_scopes, scope_name
+from shared.ipam.subnets import Subnet, subnets_of_addresses
+from shared.model.command_line import typed
+from shared.model.identifiers import DEFAULT_SCOPE_NAME, derive, nic_id, port_id, scope_id
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
 
@@ -92,7 +96,7 @@ async def unfix_nics(
         raise PermanentError(
             f"nothing is stated for {idle[0].label!r} ({idle[0].key}) of VM {vm.row['name']!r}",
             code="not_fixed",
-            hint=f"see what is with: patchbay vm show {vm.row['name']}",
+            hint=f"see what is with: {typed('vm', 'show', vm.row['name'])}",
         )
     keys = {d.key for d in named} or vm.fixed.keys()
     if not keys:
@@ -220,7 +224,7 @@ async def _checked(conn: Connection, port: Record, address: str) -> _Fix:
                 "wire_unknown": "its network is not known",
             }.get(code, "no subnet used from it contains the address"),
             code=code,
-            hint="create the subnet on this wire, or pin the wire to it with: patchbay subnet set-wire",
+            hint=await _way_in(conn, port, address, matched),
         )
     subnet = matched.subnet
     ip, prefix = ipaddress.ip_address(address), subnet.prefix
@@ -234,6 +238,31 @@ async def _checked(conn: Connection, port: Record, address: str) -> _Fix:
     return _Fix(port, address, subnet)
 
 
+async def _way_in(conn: Connection, port: Record, address: str, matched: Match) -> str:
+    """What makes the address possible on the port, as a command."""
+    home = await conn.fetchval("SELECT scope_id FROM inventory.vcenter WHERE id = $1", port["vcenter_id"])
+    found = await subnets_of_addresses(conn, home or scope_id(DEFAULT_SCOPE_NAME), [address])
+    around = found.get(address)
+    wires = {port["wire_id"], *(s.default_wire for s in matched.subnets)} - {None}
+    names = await read_wires(conn, wires | ({around.default_wire} if around is not None else set()))
+    scopes = await list_scopes(conn)
+
+    def named(subnet: SubnetView | Subnet, scope: str) -> SubnetNamed:
+        wire = names.get(subnet.default_wire)
+        there = str(subnet.default_wire) if wire is None else wire.name
+        here = subnet.default_wire == port["wire_id"]
+        return SubnetNamed(subnet.name, str(subnet.prefix), there, scope, here=here)
+
+    on = names.get(port["wire_id"])
+    return reach(
+        matched.verdict or "no_subnet_on_wire",
+        None if on is None else on.name,
+        [named(s, scopes[s.scope]) for s in matched.subnets],
+        None if around is None else named(around, around.scope),
+        scopes.get(home, DEFAULT_SCOPE_NAME),
+    )
+
+
 async def _refuse_taken(conn: Connection, fix: _Fix) -> None:
     held = (await holders(conn, fix.subnet.scope, [fix.address])).get(fix.address)
     own: Sequence[Holder] = (
@@ -244,13 +273,13 @@ async def _refuse_taken(conn: Connection, fix: _Fix) -> None:
     )
     if held is None or held.holder.kind == "cooling" or held.holder in own:
         return
-    if held.holder.kind == "reserved":
-        said = (await reserved_at(conn, [fix.address])).get((fix.subnet.scope, fix.address))
-        if said is not None and said.mac is not None and said.mac == fix.port["mac"]:
-            return
+    said = (await reserved_at(conn, [fix.address])).get((fix.subnet.scope, fix.address))
+    bound_to = None if said is None or held.holder.kind != "reserved" else said.mac
+    if bound_to is not None and bound_to == fix.port["mac"]:
+        return
     party = (await read_parties(conn, [held.holder]))[held.holder]
     raise PermanentError(
         f"{fix.address} is held by {party_sentence(party)} since {held.since:%Y-%m-%d %H:%M:%S %Z}",
         code="address_taken",
-        hint="release it there first",
+        hint=free(party, fix.address, await scope_name(conn, fix.subnet.scope), bound_to),
     )

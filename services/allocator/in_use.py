@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
-from services.allocator.naming import party_sentence, read_parties
+from services.allocator.domain.sentences import party_sentence
+from services.allocator.domain.ways_out import free
+from services.allocator.naming import read_parties
 from shared.ipam.domain import Held, Holder
 from shared.ipam.errors import LedgerRefusal
 from shared.store.pool import Connection
@@ -43,7 +45,7 @@ async def listed(conn: Connection, held: Sequence[tuple[str, Holder]], total: in
     return "; ".join(named) + (f"; and {more} more" if more > 0 else "")
 
 
-async def refuse_held(conn: Connection, held: Mapping[str, Held], what: str) -> None:
+async def refuse_held(conn: Connection, scope: str, held: Mapping[str, Held], what: str) -> None:
     """Raise `LedgerRefusal` address_taken when anybody is in `held`: the addresses can't be `what`."""
     if held:
         some = [(address, row.holder) for address, row in sorted(held.items())]
@@ -51,6 +53,13 @@ async def refuse_held(conn: Connection, held: Mapping[str, Held], what: str) -> 
         raise LedgerRefusal(
             f"{count} in use and can't be {what}: {await listed(conn, some, len(some))}",
             code="address_taken",
-            hint="release there first",
+            hint=await _way_out(conn, scope, some),
             details={"addresses": [address for address, _ in some]},
         )
+
+
+async def _way_out(conn: Connection, scope: str, held: Sequence[tuple[str, Holder]]) -> str:
+    if len(held) > 1:
+        return "leave these out, or change the addresses of those guests first"
+    [(address, holder)] = held
+    return free((await read_parties(conn, [holder]))[holder], address, scope)

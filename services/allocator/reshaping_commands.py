@@ -30,6 +30,7 @@ from shared.ipam.domain.reshaping import union as union_of
 from shared.ipam.errors import LedgerRefusal
 from shared.ipam.reshaping import reshape, roles_of, shapes_refused
 from shared.ipam.subnets import Subnet
+from shared.model.command_line import typed
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
 
@@ -105,7 +106,8 @@ async def move(
         raise LedgerRefusal(
             f"an operator said that wire {wire['name']!r} may not use subnet {known.name!r}",
             code="denied",
-            hint=f"take that back first: patchbay subnet set-wire {known.name} {wire['name']!r} auto",
+            hint="take that back first: "
+            + typed("subnet", "set-wires", known.name, "--clear", wire["name"], scope=command.scope),
             field="wire",
         )
     roles.pop(wire["id"], None)

@@ -8,14 +8,18 @@ from uuid import UUID
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Occasion
 from services.allocator.dispatching import Commands
+from services.allocator.domain.sentences import party_sentence
 from services.allocator.domain.settlement import shared_by
-from services.allocator.naming import party_sentence, read_parties
+from services.allocator.domain.ways_out import free
+from services.allocator.naming import read_parties
 from services.allocator.settling import Policy, settle
 from shared.events.address_sharing import AddressShare, AddressShared, AddressUnshare, AddressUnshared
 from shared.events.envelope import Envelope, wrap
 from shared.ipam.ledger import holders
-from shared.ipam.scopes import ensure_scope
+from shared.ipam.reserving import reserved_at
+from shared.ipam.scopes import ensure_scope, scope_name
 from shared.model.addresses import parse_address
+from shared.model.command_line import typed
 from shared.model.identifiers import derive, scope_id
 from shared.runtime.errors import PermanentError
 from shared.store.pool import Connection
@@ -146,7 +150,7 @@ async def _refuse_kept(conn: Connection, scope: UUID, address: str) -> None:
         raise PermanentError(
             f"{address} is fixed for {fixed['label']!r} of VM {fixed['vm']!r}",
             code="address_fixed",
-            hint=f"take that back first: patchbay vm unfix-nics '{fixed['vm']}'",
+            hint=f"take that back first: {typed('vm', 'unfix-nics', fixed['vm'])}",
         )
     held = (await holders(conn, scope, [address])).get(address)
     if held is None or held.holder.kind not in ("reserved", "reservation"):
@@ -154,10 +158,11 @@ async def _refuse_kept(conn: Connection, scope: UUID, address: str) -> None:
     if held.holder == shared_by(scope, address):
         return
     party = (await read_parties(conn, [held.holder]))[held.holder]
+    said = (await reserved_at(conn, [address])).get((scope, address))
     raise PermanentError(
         f"{address} is held by {party_sentence(party)} since {held.since:%Y-%m-%d %H:%M:%S %Z}",
         code="address_taken",
-        hint="release it there first",
+        hint=free(party, address, await scope_name(conn, scope), None if said is None else said.mac),
     )
 
 

@@ -176,7 +176,9 @@ async def get(pool: Pool, which: str | UUID) -> Vcenter:
     raise PermanentError(
         f"there is no vCenter {str(which)!r}",
         code="vcenter_unknown",
-        hint=f"known are: {', '.join(v.name for v in every) or 'none; patchbay vcenter add'}",
+        hint=f"known are: {', '.join(v.name for v in every)}"
+        if every
+        else "add one with: patchbay vcenter add NAME URL --user USER",
     )
 
 

@@ -36,7 +36,7 @@ def read_head(line: bytes) -> dict[str, Any]:
         head = None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise BadLine(
-            "it does not begin like a file of events; those are made by patchbay events replay --file"
+            "it does not begin like a file of events; those are made by patchbay events replay --file PATH"
         )
     if head.get("version") != VERSION:
         raise BadLine(f"it is of version {head.get('version')}; this release reads version {VERSION}")

@@ -1,24 +1,18 @@
-"""Every `patchbay …` that documents and messages name can be typed: command, options and arguments exist."""
+"""Every `patchbay …` that documents name can be typed: command, options and arguments exist."""
 
 from __future__ import annotations
 
-import ast
 import re
-import shlex
 from collections.abc import Iterator
-from enum import Enum
-from itertools import product
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from typing import NamedTuple
 
 import pytest
-import typer
 
-from services.cli.main import app
+from tests.architecture.typing_commands import problems
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-COMMANDS: Any = typer.main.get_command(app)
 
 _TYPED = re.compile(r"^(?:\$ )?(?:\w+=\S+ )*(?:\.venv/bin/)?patchbay(?: (.*))?$")
 _INLINE = re.compile(r"`(?:\.venv/bin/)?patchbay ([^`]+)`")
@@ -54,62 +48,6 @@ def _continued(lines: list[str], number: int, text: str) -> str:
     return text
 
 
-def problems(text: str, *, whole: bool) -> list[str]:
-    """What is wrong with the words after `patchbay`. `a|b` stands for either in sentences."""
-    words = shlex.split(text, posix=True)
-    if whole:
-        return list(_wrong(words, whole=True))
-    either = product(*(word.split("|") if re.fullmatch(r"[-\w|]+", word) else [word] for word in words))
-    return [wrong for version in either for wrong in _wrong(list(version), whole=False)]
-
-
-def _wrong(words: list[str], *, whole: bool) -> Iterator[str]:
-    command = COMMANDS
-    while words and hasattr(command, "commands") and not words[0].startswith("-"):
-        if words[0] == "…":
-            return
-        if words[0] not in command.commands:
-            yield f"there is no command {words[0]!r}"
-            return
-        command = command.commands[words.pop(0)]
-    context = command.make_context("patchbay", [], resilient_parsing=True)
-    if whole and "…" not in words:
-        yield from _unparsable(command, context, words)
-    else:
-        known = {option for parameter in command.get_params(context) for option in _options(parameter)}
-        given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-        yield from (f"{command.name} has no option {option}" for option in sorted(given - known))
-
-
-def _options(parameter: Any) -> list[str]:
-    return [*parameter.opts, *parameter.secondary_opts]
-
-
-def _unparsable(command: Any, context: Any, words: list[str]) -> Iterator[str]:
-    context.resilient_parsing = False
-    try:
-        values, rest, _order = command.make_parser(context).parse_args(list(words))
-    except Exception as error:  # noqa: BLE001  the class is private to typer
-        yield getattr(error, "message", None) or repr(error)
-        return
-    if rest and not hasattr(command, "commands"):
-        yield f"{command.name} takes no {rest[0]!r}"
-    for parameter in command.get_params(context):
-        value = values.get(parameter.name)
-        if parameter.required and value in (None, (), []):
-            yield f"{command.name} needs {parameter.name}"
-        several = value if isinstance(value, list | tuple) else [value]
-        if value is not None and (choices := _choices(parameter)):
-            yield from (f"{one!r} is none of {', '.join(choices)}" for one in several if one not in choices)
-
-
-def _choices(parameter: Any) -> list[str]:
-    kind = parameter.type_descriptor.annotation
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return [str(member.value) for member in kind]
-    return [str(choice) for choice in get_args(kind)] if get_origin(kind) is Literal else []
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_the_page_can_be_typed(page: Path) -> None:
     wrong = [
@@ -125,30 +63,6 @@ def test_every_target_of_make_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {first or second for first, second in _TARGET.findall(page.read_text())}
     assert named - targets == set()
-
-
-SOURCES = sorted([*ROOT.glob("services/**/*.py"), *ROOT.glob("shared/**/*.py")])
-_TOLD = re.compile(r"\bpatchbay ((?:[a-z][a-z-]+)(?: [^ ,;.)`]+)*)")
-
-
-def told(source: str) -> Iterator[str]:
-    """The commands that a program's messages name; what it fills in stands as `…`."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.JoinedStr):
-            parts = [part.value if isinstance(part, ast.Constant) else "…" for part in node.values]
-            yield from _TOLD.findall("".join(str(part) for part in parts))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _TOLD.findall(node.value)
-
-
-def test_every_command_that_a_message_names_can_be_typed() -> None:
-    wrong = [
-        f"{source.relative_to(ROOT)}: patchbay {text}: {problem}"
-        for source in SOURCES
-        for text in told(source.read_text())
-        for problem in problems(text.replace("'", ""), whole=False)
-    ]
-    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(

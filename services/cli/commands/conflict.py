@@ -14,6 +14,8 @@ from services.cli.outcome import Json, present
 from services.cli.rendering.tables import add, facts, table
 from services.cli.selecting import canonical_address
 from shared.events.address import ConflictKind, Party
+from shared.model.command_line import typed
+from shared.model.identifiers import DEFAULT_SCOPE_NAME
 from shared.runtime.environment import Platform
 
 app = typer.Typer(no_args_is_help=True, help="Conflicts: two claim one address, MAC or instance UUID.")
@@ -28,17 +30,6 @@ _MEANS = {
     "gateway": "the gateway of the subnet is seen on a VM",
     "mac": "two ports that are on have one MAC",
     "instance_uuid": "two VMs that are on have one instance UUID",
-}
-_REMEDY = {
-    "address": "Change one of the two guests; or state who has it with: patchbay vm fix-nics; or, if both may"
-    " have it: patchbay address share {what}",
-    "fixed": "Change the claimant's guest, or take the fix back with: patchbay vm unfix-nics '{holder}'",
-    "bound": "Change the claimant's guest, or end the binding with: patchbay address unbind {what}",
-    "reserved": "Change the claimant's guest, or give the address back with: patchbay address release {what}",
-    "reservation": "Change the claimant's guest, or cancel the reservation: patchbay reservation cancel",
-    "gateway": "Change the guest; or, if it is a virtual router: patchbay address share {what}",
-    "mac": "Give one of the two devices a new MAC in vCenter; a clone may have its original's.",
-    "instance_uuid": "One is a copy that was registered as moved: register it again as copied.",
 }
 
 
@@ -83,6 +74,36 @@ def show(
     present(row, lambda: _whole(row), as_json=as_json)
 
 
+def remedy(kind: str, what: str, scope: str | None, holder: Party) -> str:
+    """The ways out, as sentences with commands."""
+    there = scope or DEFAULT_SCOPE_NAME
+    change = "Change the claimant's guest"
+    share = typed("address", "share", what, scope=there)
+    name, port = holder.vm_name or str(holder.vm or holder.id), holder.mac or "PORT"
+    match kind:
+        case "address":
+            fix = typed("vm", "fix-nics", name, "--nic", f"{port}={what}")
+            return (
+                f"Change one of the two guests; or make it the holder's for good: {fix}; "
+                f"or, if both may have it: {share}"
+            )
+        case "fixed":
+            return f"{change}, or take the fix back with: {typed('vm', 'unfix-nics', name, '--nic', port)}"
+        case "bound":
+            return f"{change}, or end the binding with: {typed('address', 'unbind', what, scope=there)}"
+        case "reserved":
+            return f"{change}, or give it back with: {typed('address', 'release', what, scope=there)}"
+        case "reservation":
+            cancel = typed("reservation", "cancel", str(holder.id))
+            return f"{change}; or, if nobody is to have what it was reserved for: {cancel}"
+        case "gateway":
+            return f"Change the guest; or, if it is a virtual router: {share}"
+        case "mac":
+            return "Give one of the two devices a new MAC in vCenter; a clone may have its original's."
+        case _:
+            return "One is a copy that was registered as moved: register it again as copied."
+
+
 def _table(rows: list[ConflictRow]) -> RenderableType:
     if not rows:
         return Text("no open conflicts")
@@ -97,7 +118,6 @@ def _table(rows: list[ConflictRow]) -> RenderableType:
 
 
 def _whole(row: ConflictRow) -> RenderableType:
-    remedy = _REMEDY[row.kind].format(what=row.what, holder=row.holder.vm_name)
     head = facts(
         conflict=Text(str(row.id), style="bold"),
         kind=f"{row.kind}: {_MEANS[row.kind]}",
@@ -107,7 +127,7 @@ def _whole(row: ConflictRow) -> RenderableType:
         holder=_described(row.holder),
         claimant=_described(row.claimant),
     )
-    return Group(head, Text(), Text(remedy))
+    return Group(head, Text(), Text(remedy(row.kind, row.what, row.scope, row.holder)))
 
 
 def _name(party: Party) -> str:

@@ -1,4 +1,4 @@
-"""`patchbay subnet create|update|delete|set-wire`: commands to the allocator."""
+"""`patchbay subnet create|update|delete`: commands to the allocator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.cli.outcome import Json, Misused, present
 from services.cli.rendering.shapes import render_shape
 from services.cli.requests import faults_of, seconds
 from services.cli.subnets import address_range, labels, route
-from shared.events.commands import Command, SubnetCreate, SubnetDelete, SubnetSetWire, SubnetUpdate
+from shared.events.commands import Command, SubnetCreate, SubnetDelete, SubnetUpdate
 from shared.events.subnet import SubnetFacts
 from shared.ipam.domain import check_subnet
 from shared.runtime.environment import Platform
@@ -44,14 +44,6 @@ class Field(StrEnum):
     vlan = "vlan"
     routes = "routes"
     labels = "labels"
-
-
-class Policy(StrEnum):
-    """What is stated about a wire's use of a subnet."""
-
-    pin = "pin"
-    deny = "deny"
-    auto = "auto"
 
 
 SOUND = "192.0.2.0/24"
@@ -175,23 +167,6 @@ def delete(which: Which, *, scope: Scope = "default", as_json: Json = False) -> 
     """Delete a subnet that nobody uses."""
     command = _built(SubnetDelete, {"subnet": which, "scope": scope})
     _carry_out(command, f"deleted subnet {which}", as_json=as_json)
-
-
-def set_wire(
-    which: Which,
-    wire: Annotated[str, typer.Argument(help="Id, managed object id or name of the wire.")],
-    policy: Annotated[
-        Policy,
-        typer.Argument(help="pin: it may use it. deny: it may not. auto: leave it to detection."),
-    ],
-    *,
-    scope: Scope = "default",
-    as_json: Json = False,
-) -> None:
-    """State whether a wire may use a subnet."""
-    command = _built(SubnetSetWire, {"subnet": which, "scope": scope, "wire": wire, "policy": policy.value})
-    done = {"pin": "may use", "deny": "may not use", "auto": "is left to detection for"}[policy]
-    _carry_out(command, f"wire {wire} {done} subnet {which}", as_json=as_json)
 
 
 def _facts(

@@ -53,7 +53,7 @@ async def ask_all(source: Source) -> Asked:
         raise PermanentError(
             "no vCenter is watched, so none can be read anew",
             code="vcenter_unreadable",
-            hint="add one (patchbay vcenter add), or begin with a snapshot: --from FILE",
+            hint="add one (patchbay vcenter add NAME URL --user USER), or begin with a snapshot: --from FILE",
         )
     for one in watched:
         state = "paused" if one.paused else one.state

@@ -42,7 +42,7 @@ def _address(address: WhyAddress) -> RenderableType:
     text = Text.assemble(mark, (address.address, "bold"))
     if not address.recorded:
         text.append(f" {address.verdict.replace('_', ' ')}", style="yellow")
-    text.append(f": {address.because}")
     if address.since:
-        text.append(f" (since {cell(address.since)})", style="bright_black")
+        text.append(f" since {cell(address.since)}", style="bright_black")
+    text.append(f": {address.because}")
     return Padding(text, (0, 0, 0, 4))

@@ -98,7 +98,7 @@ def _checked_detail(tls: TlsMode, detail: str | None) -> str | None:
             raise PermanentError(
                 "the thumbprint is no SHA-256 one",
                 code="vcenter_thumbprint",
-                hint="give 64 hexadecimal digits; 'patchbay vcenter check' shows the server's",
+                hint="give 64 hexadecimal digits; 'patchbay vcenter check NAME' shows the server's",
             )
         return bare
     if tls == "ca_file" and not detail:

@@ -77,7 +77,7 @@ _WIRES = {
     ),
     "wire.rebind.offered": Guidance(
         "A port group was made again where one is gone that subnets still name: same switch, name and VLAN.",
-        "Ask somebody to run `patchbay wire rebind`; nothing changed yet.",
+        "Ask somebody to run `patchbay wire rebind OLD NEW`; nothing changed yet.",
     ),
     "wire.rebound": Guidance(
         "`command.wire.rebind` was carried out.",
@@ -314,7 +314,7 @@ _OPERATIONS = {
     ),
     "replay.ended": Guidance(
         "It came to its end, was paused by its operator, or failed and says at what.",
-        "`next` is where it would go on: `patchbay events replay --resume`.",
+        "`next` is where it would go on: `patchbay events replay --resume REPLAY`.",
     ),
     "dead_letter.retried": Guidance(
         "An operator repaired what was in the message's way, and sent it back to its queue.",

@@ -274,7 +274,7 @@ def _contradiction(wire: UUID, pinned: str, denied: str) -> Senseless:
     return Senseless(
         f"wire {wire} may use {pinned!r} and may not use {denied!r}, operators said",
         code="wires_contradict",
-        hint="say the same of both first, with: patchbay subnet set-wire",
+        hint="say the same of both first, with: patchbay subnet set-wires SUBNET --pin WIRE",
     )
 
 

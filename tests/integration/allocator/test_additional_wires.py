@@ -35,7 +35,7 @@ async def test_sightings_attach_a_wire_once_there_is_enough_of_them(pool: Pool) 
     told = {t.type: t.data for t in await stage.told()}
     assert told["address.unmatched"].explanation == (
         "10.0.0.5 on wire 'app' lies in subnet 'prod' of wire 'web'; 1 of 2 sightings needed to attach it, "
-        "or run: patchbay subnet set-wire prod 'app' pin"
+        "or run: patchbay subnet set-wires prod --pin app"
     )
     await stage.tell(say.guest("b", "10.0.0.6"))
     events = await stage.told()

@@ -176,7 +176,7 @@ async def test_a_move_changes_the_default_wire_and_no_record(
     code, _ = await refused(stage, SubnetMove(subnet="web", wire="app"))
     assert code == "nothing_to_change"
     code, message = await refused(stage, SubnetMove(subnet="web", wire="old"))
-    assert (code, "patchbay subnet set-wire" in message) == ("denied", True)
+    assert (code, "patchbay subnet set-wires web --clear old" in message) == ("denied", True)
     tried = await done(stage, SubnetMove(subnet="web", wire="web", keep_old=False, dry_run=True))
     released = [e for e in tried["events"] if e["type"] == "nic.released"]
     assert [e["data"]["nic"]["vm_name"] for e in released] == ["b"], "a dry run shows who would lose a record"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Awaitable, Callable
 from typing import Any, get_args
 
@@ -12,10 +14,12 @@ from services.allocator.domain.sentences import Ground, SubnetNamed, explain
 from services.allocator.explaining import why
 from shared.events import commands as cmd
 from shared.events.address import Verdict
-from shared.events.address_commands import AddressReserve
+from shared.events.address_commands import AddressBind, AddressReserve, AddressUnbind
 from shared.events.subnet import AddressRange
+from shared.events.subnet_commands import SubnetMove
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import allocate
+from shared.model.identifiers import scope_id
 from shared.store.pool import Pool, transaction
 from tests.integration.allocator.story import START, Stage, Teller, instance
 
@@ -77,7 +81,7 @@ async def _wire_unknown(stage: Stage, say: Teller) -> None:
 
 
 SCENES: dict[str, tuple[Scene, str]] = {
-    "no_subnet_on_wire": (_no_subnet, "patchbay subnet create <name> <prefix> --wire 'app'"),
+    "no_subnet_on_wire": (_no_subnet, "patchbay subnet create NAME PREFIX --wire app"),
     "outside_prefix": (_outside, "outside of 'prod' (10.9.0.0/24)"),
     "subnet_on_other_wire": (_other_wire, "1 of 2 sightings needed"),
     "ambiguous": (_ambiguous, "'left' (scope left), 'right' (scope right) fit equally well"),
@@ -122,8 +126,88 @@ class _NamedGroups(Teller):
 def test_the_list_of_verdicts_is_closed_and_each_has_its_sentence() -> None:
     assert set(SCENES) <= set(get_args(Verdict)), "what people state and declare has tests of its own"
     for verdict in get_args(Verdict):
-        ground = Ground(verdict, "10.0.0.5", "vm", "NIC", "wire", [SubnetNamed("s", "10.0.0.0/24", "w")], "x")
+        ground = Ground(verdict, "10.0.0.5", "vm", "NIC", wire="wire", subnets=[SubnetNamed("s", "p", "w")])
         assert "10.0.0.5" in explain(ground)
+
+
+async def because(pool: Pool) -> str:
+    """What `vm why` says of the only address of VM "a"."""
+    (address,) = (await why(pool, "a")).ports[0].addresses
+    return address.because
+
+
+def commands(sentence: str) -> list[list[str]]:
+    """The commands in it, as words."""
+    return [shlex.split(text)[1:] for text in re.findall(r"patchbay [^,;]+", sentence)]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "address"), [("10.0.0.0/24", "10.0.0.5"), ("2001:db8::/64", "2001:db8::5")]
+)
+async def test_g6_what_is_suggested_speaks_of_the_address_space(
+    pool: Pool, prefix: str, address: str
+) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.portgroup("pg-2", "app"), say.vm("a", "pg-2"))
+    await stage.subnet("prod", prefix, "web", scope="lab")
+    await stage.subnet("there", "10.9.0.0/24", "web")
+    await pool.execute("UPDATE inventory.vcenter SET scope_id = $1", scope_id("lab"))
+    await stage.tell(say.guest("a", address))
+    assert commands(await because(pool)) == [
+        ["subnet", "set-wires", "prod", "--pin", "app", "--scope", "lab"],
+    ]  # fmt: skip
+    await stage.command(cmd.SubnetSetWire(subnet="prod", scope="lab", wire="app", policy="deny"))
+    assert commands(await because(pool)) == [
+        ["subnet", "set-wires", "prod", "--clear", "app", "--scope", "lab"],
+    ]  # fmt: skip
+    await stage.command(cmd.SubnetDelete(subnet="prod", scope="lab"))
+    assert commands(await because(pool)) == [
+        ["subnet", "create", "NAME", "PREFIX", "--wire", "app", "--scope", "lab"],
+    ]  # fmt: skip
+
+
+async def test_g6_an_address_that_is_bound_to_a_mac_says_how_to_unbind_it(pool: Pool) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.vm("a", "pg-1"))
+    await stage.subnet("prod", "10.0.0.0/24", "web")
+    await stage.command(AddressBind(address="10.0.0.5", mac="00:50:56:00:00:99", by="joe"))
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    said = (
+        "10.0.0.5 is on Network adapter 1 of VM 'a' on wire 'web', but an operator keeps it for "
+        "00:50:56:00:00:99; change the guest, or end that with: patchbay address unbind 10.0.0.5"
+    )
+    assert await because(pool) == said
+    assert [t.data.explanation for t in await stage.told() if t.type == "address.unmatched"] == [said]
+    assert (await stage.command(AddressUnbind(address="10.0.0.5", by="joe"))).complaint is None
+    assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
+
+
+async def test_g6_ambiguous_ends_with_one_of_the_commands_that_it_suggests(pool: Pool) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.portgroup("pg-2", "app"), say.vm("a", "pg-2"))
+    await stage.subnet("left", "10.0.0.0/24", "app", scope="left")
+    await stage.subnet("right", "10.0.0.0/24", "app", scope="right")
+    await stage.tell(say.guest("a", "10.0.0.5"))
+    assert commands(await because(pool)) == [
+        ["subnet", "move", "left", "OTHER-WIRE", "--leave", "--scope", "left"],
+        ["subnet", "move", "right", "OTHER-WIRE", "--leave", "--scope", "right"],
+    ]
+    moved = SubnetMove(subnet="right", scope="right", wire="web", keep_old=False)
+    assert (await stage.command(moved)).complaint is None
+    assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
+
+
+async def test_g6_a_conflict_names_what_makes_it_the_holders_for_good(pool: Pool) -> None:
+    stage, say = Stage(pool), Teller()
+    await stage.tell(say.portgroup("pg-1", "web"), say.vm("a", "pg-1"), say.vm("b", "pg-1"))
+    await stage.subnet("prod", "10.0.0.0/24", "web")
+    await stage.tell(say.guest("b", "10.0.0.5"), say.guest("a", "10.0.0.5"))
+    fix, share = commands(await because(pool))
+    assert (fix[:4], share) == (["vm", "fix-nics", "b", "--nic"], ["address", "share", "10.0.0.5"])
+    port, _, address = fix[4].rpartition("=")
+    stated = cmd.VmFixNics(vm="b", fixes=(cmd.PortFix(port=port, address=address),))
+    assert (await stage.command(stated)).complaint is None
+    assert await stage.nics() == {"b/4000": ["10.0.0.5"]}
 
 
 async def test_g6_an_unsettled_address_says_what_it_waits_for(pool: Pool) -> None:
@@ -176,7 +260,10 @@ async def test_g6_a_port_whose_tools_are_silent_says_so(pool: Pool) -> None:
     await stage.tell(say.portgroup("pg-1", "web"), say.vm("a", "pg-1"))
     assert "nothing was heard of the guest's Tools" in (await why(pool, "a")).ports[0].summary
     await stage.tell(say.guest("a"))
-    assert "Tools are not running" in (await why(pool, "a")).ports[0].summary
+    assert (await why(pool, "a")).ports[0].summary == (
+        "has no NIC record: Tools are not running and never named an address of it; state it with: "
+        "patchbay vm fix-nics a --nic 4000=ADDRESS"
+    )
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,11 @@ def test_06_a_subnet_is_made_changed_and_shown(here: Shell) -> None:
     assert (row["prefix"], row["gateway"], row["labels"]) == (prefix, f"{network}.1", {"site": "lab"})
     here.run("subnet", "update", "web", "--domain", "example.net")
     assert here.ask("subnet", "show", "web")["domain"] == "example.net"
-    here.run("subnet", "set-wire", "web", "app-102", "pin")
+    here.run("subnet", "set-wires", "web", "--pin", "app-102")
     roles = {role["wire_name"]: role["role"] for role in here.ask("subnet", "show", "web")["wires"]}
     assert roles["web-101"] == "default"
     assert roles["app-102"] == "pinned"
-    here.run("subnet", "set-wire", "web", "app-102", "auto")
+    here.run("subnet", "set-wires", "web", "--clear", "app-102")
     assert "web-101" in here.run("subnet", "list").stdout
 
 

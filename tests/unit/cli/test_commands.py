@@ -61,7 +61,7 @@ def test_a_noun_alone_shows_its_verbs(noun: str) -> None:
         (["subnet", "create", "a", "10.0.0.0/24", "--wire", "w", "--range", "x"], "address"),
         (["subnet", "create", "a", "10.0.0.0/24"], "--wire"),
         (["subnet", "update", "a"], "nothing to change"),
-        (["subnet", "set-wire", "a", "w", "allow"], "pin"),
+        (["subnet", "set-wires", "a"], "--pin"),
         (["vm", "fix-nics", "web", "10.0.0.0/24"], "prefix length"),
         (["reservation", "extend", "x", "--by", "soon"], "15m"),
         (["status", "--wait", "soon"], "15m"),
