@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 import aio_pika
+import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import AbstractConnection as UnderlayConnection
 from aiormq.exceptions import (
@@ -32,9 +33,12 @@ from shared.bus.obstacles import AWAY, BLOCKED, Obstacles
 from shared.bus.port import BusLost
 from shared.bus.rabbitmq_address import BrokerAddress, untrusted
 from shared.bus.rabbitmq_blocking import listen
+from shared.bus.rabbitmq_receiving import SortedConnection, library_fits
 from shared.bus.rabbitmq_versions import check_version
 from shared.bus.redaction import without_secrets
 from shared.runtime.errors import PermanentError
+
+log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 5.0
@@ -147,6 +151,7 @@ class Link:
                     self._address.now(),
                     timeout=CONNECT_TIMEOUT,
                     client_properties={"connection_name": self._name},
+                    connection_class=_connection_class(),
                 )
                 await self._check(self._connection)
         except (BusLost, PermanentError) as error:
@@ -211,6 +216,13 @@ class Link:
             with suppress(BusLost, TimeoutError):
                 async with broker_errors("closing"), asyncio.timeout(CLOSE_TIMEOUT):
                     await connection.close()
+
+
+def _connection_class() -> type[aio_pika.Connection]:
+    if library_fits():
+        return SortedConnection
+    log.warning("receiving by the client library's own means: this version of it is not known")
+    return aio_pika.Connection
 
 
 def _is_open(connection: AbstractConnection | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,9 +16,11 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from shared.bus.port import BusLost, Delivery
+from shared.bus.rabbitmq_arrivals import Arrived, arrived_by_library
 from shared.bus.rabbitmq_connection import broker_errors, close_channel
 from shared.bus.rabbitmq_messages import attempt_of, message_of, why_dead
 from shared.bus.rabbitmq_publishing import RabbitPublisher
+from shared.bus.rabbitmq_receiving import takers_of
 from shared.bus.unsettled import Unsettled
 
 MAX_PREFETCH = 65_535
@@ -33,11 +35,14 @@ class Inbox:
     ) -> None:
         self.channel = channel
         self.underlay = underlay
+        self._takers = takers_of(channel)
         self._queue = queue
         self._arguments = arguments
         self._tag: str | None = None
-        self._arrived: deque[DeliveredMessage] = deque()
+        self._arrived: deque[Arrived] = deque()
+        self._wanted = 1
         self._news = asyncio.Event()
+        """As many have arrived as are wanted, or no more will."""
         self._lost: str | None = None
 
     async def allow(self, prefetch: int) -> None:
@@ -48,25 +53,22 @@ class Inbox:
                 # Forgotten first: the broker's answer looks like the end of the consumer.
                 self._tag = None
                 await self.underlay.basic_cancel(tag)
+                self._takers.remove(self.take)
             await self.channel.set_qos(prefetch_count=max(1, min(prefetch, MAX_PREFETCH)))
-            consuming = await self.underlay.basic_consume(
-                self._queue, self.on_message, arguments=self._arguments
+            tag = self._takers.add(self.underlay.number, self.take)
+            await self.underlay.basic_consume(
+                self._queue, self.on_message, arguments=self._arguments, consumer_tag=tag
             )
-            self._tag = consuming.consumer_tag
+            self._tag = tag
         self.check()
 
-    async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[DeliveredMessage]:
+    async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[Arrived]:
         """As `Consumer.batch`, raw."""
-        loop = asyncio.get_running_loop()
-        while not self._arrived:
-            await self._wait()
-        deadline = loop.time() + linger.total_seconds()
-        while len(self._arrived) < limit and (left := deadline - loop.time()) > 0:
-            try:
-                async with asyncio.timeout(left):
-                    await self._wait()
-            except TimeoutError:
-                break
+        await self._wait_for(1)
+        if linger and len(self._arrived) < limit:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(linger.total_seconds()):
+                    await self._wait_for(limit)
         self.check()
         return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
 
@@ -87,10 +89,22 @@ class Inbox:
         if self._lost is not None:
             raise BusLost(self._lost)
 
+    def take(self, arrived: Arrived) -> None:
+        """Called for each delivery, in order."""
+        self._arrived.append(arrived)
+        if len(self._arrived) >= self._wanted:
+            self._news.set()
+
     async def on_message(self, message: DeliveredMessage) -> None:
-        """Called by the library, in order; it must not wait for anything, or order is lost."""
-        self._arrived.append(message)
-        self._news.set()
+        """Called by the library with deliveries that have come to it; in order, as long as nothing waits."""
+        self.take(arrived_by_library(message))
+
+    async def close(self) -> None:
+        """Close the channel. What arrives until the broker has done so is taken, and given back by it."""
+        try:
+            await close_channel(self.channel)
+        finally:
+            self._takers.remove(self.take)
 
     def on_closed(self, _sender: object, error: BaseException | None) -> None:
         """The channel or its connection ended."""
@@ -106,11 +120,14 @@ class Inbox:
         self._lost = self._lost or reason
         self._news.set()
 
-    async def _wait(self) -> None:
-        self.check()
-        self._news.clear()
-        await self._news.wait()
-        self.check()
+    async def _wait_for(self, wanted: int) -> None:
+        """Until so many have arrived: who waits for a batch is not woken for each message of it."""
+        while len(self._arrived) < wanted:
+            self.check()
+            self._wanted = wanted
+            self._news.clear()
+            await self._news.wait()
+            self.check()
 
 
 @asynccontextmanager
@@ -121,13 +138,17 @@ async def open_inbox(
     try:
         async with broker_errors(f"consuming from {queue}"):
             underlay = await channel.get_underlay_channel()
-            inbox = Inbox(channel, underlay, queue, arguments)
-            channel.close_callbacks.add(inbox.on_closed)
-            underlay.on_consumer_cancel_callbacks.add(inbox.on_cancelled)
+    except BaseException:
+        await close_channel(channel)
+        raise
+    inbox = Inbox(channel, underlay, queue, arguments)
+    channel.close_callbacks.add(inbox.on_closed)
+    underlay.on_consumer_cancel_callbacks.add(inbox.on_cancelled)
+    try:
         await inbox.allow(prefetch)
         yield inbox
     finally:
-        await close_channel(channel)
+        await inbox.close()
 
 
 class RabbitConsumer:
@@ -143,7 +164,7 @@ class RabbitConsumer:
         self._unsettled = Unsettled()
 
     async def batch(self, limit: int, linger: timedelta = timedelta(0)) -> list[Delivery]:
-        return [self._hand_out(delivered) for delivered in await self._inbox.batch(limit, linger)]
+        return [self._hand_out(arrived) for arrived in await self._inbox.batch(limit, linger)]
 
     async def allow(self, prefetch: int) -> None:
         await self._inbox.allow(prefetch)
@@ -172,9 +193,6 @@ class RabbitConsumer:
         self._unsettled.settle(delivery.tag)
         await self._inbox.ack(delivery.tag, multiple=False)
 
-    def _hand_out(self, delivered: DeliveredMessage) -> Delivery:
-        tag = delivered.delivery_tag
-        if tag is None:
-            raise TypeError("a delivery without a tag")
-        self._unsettled.add(tag)
-        return Delivery(message_of(delivered), self._queue, attempt_of(delivered), tag)
+    def _hand_out(self, arrived: Arrived) -> Delivery:
+        self._unsettled.add(arrived.tag)
+        return Delivery(message_of(arrived), self._queue, attempt_of(arrived), arrived.tag)

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as UnderlayChannel
-from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelNotFoundEntity
 from pamqp.commands import Basic
 
 from shared.bus.port import DeadLetter
+from shared.bus.rabbitmq_arrivals import Arrived, arrived_by_library
 from shared.bus.rabbitmq_connection import Link, broker_errors, is_unknown
 from shared.bus.rabbitmq_messages import dead_letter_of
 from shared.events.topology import DEAD_LETTER_QUEUE
@@ -27,11 +27,11 @@ async def browse(link: Link) -> AsyncIterator[DeadLetter]:
         last = 0
         try:
             for _ in range(ready):
-                delivered = await _get(underlay)
-                if delivered is None:
+                arrived = await _get(underlay)
+                if arrived is None:
                     break
-                last = delivered.delivery_tag or last
-                yield dead_letter_of(delivered)
+                last = arrived.tag
+                yield dead_letter_of(arrived)
         finally:
             if last and not channel.is_closed:
                 async with broker_errors("giving dead letters back"):
@@ -50,7 +50,7 @@ async def _open(channel: AbstractChannel) -> tuple[UnderlayChannel, int]:
         return underlay, declared.message_count or 0
 
 
-async def _get(underlay: UnderlayChannel) -> DeliveredMessage | None:
+async def _get(underlay: UnderlayChannel) -> Arrived | None:
     async with broker_errors("looking at dead letters"):
         delivered = await underlay.basic_get(DEAD_LETTER_QUEUE)
-    return delivered if isinstance(delivered.delivery, Basic.GetOk) else None
+    return arrived_by_library(delivered) if isinstance(delivered.delivery, Basic.GetOk) else None

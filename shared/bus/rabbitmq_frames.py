@@ -22,15 +22,8 @@ from shared.bus.rabbitmq_messages import (
     is_mandatory,
     milliseconds,
 )
+from shared.bus.rabbitmq_wire import BODY, END, FRAME, HEADER, METHOD, ORDINARY, OVERHEAD
 
-METHOD, HEADER, BODY = 1, 2, 3
-END = b"\xce"
-OVERHEAD = 8
-"""Bytes of a frame that are not its payload."""
-ORDINARY = 131_072
-"""The longest frame that brokers take unless they are told otherwise."""
-
-_FRAME = Struct(">BHI")
 _CONTENT = Struct(">HHQH")
 _LONG = Struct(">I")
 _TIME = Struct(">Q")
@@ -79,11 +72,11 @@ class _Writer:
         flags, properties = self._properties(message)
         channel = self._channel
         self.parts += (
-            _FRAME.pack(METHOD, channel, len(self._to) + len(key) + 1),
+            FRAME.pack(METHOD, channel, len(self._to) + len(key) + 1),
             self._to,
             key,
             b"\x01\xce" if mandatory else b"\x00\xce",
-            _FRAME.pack(HEADER, channel, _CONTENT.size + len(properties)),
+            FRAME.pack(HEADER, channel, _CONTENT.size + len(properties)),
             _CONTENT.pack(_BASIC, 0, len(message.body), flags),
             properties,
             END,
@@ -91,7 +84,7 @@ class _Writer:
         body, longest = message.body, self._longest
         for start in range(0, len(body), longest):
             piece = body[start : start + longest]
-            self.parts += (_FRAME.pack(BODY, channel, len(piece)), piece, END)
+            self.parts += (FRAME.pack(BODY, channel, len(piece)), piece, END)
 
     def _properties(self, message: Message) -> tuple[int, bytes]:
         """Flags, and the properties that they announce, in the protocol's order."""

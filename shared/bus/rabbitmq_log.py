@@ -15,9 +15,8 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from aiormq.abc import DeliveredMessage
-
 from shared.bus.port import BusLost, LogEntry, LogStart, Message, PublishFailed, Unroutable
+from shared.bus.rabbitmq_arrivals import Arrived
 from shared.bus.rabbitmq_connection import Link, broker_errors
 from shared.bus.rabbitmq_consumer import open_inbox
 from shared.bus.rabbitmq_messages import message_of, offset_of, published_at
@@ -37,12 +36,12 @@ _Spec = str | int | datetime
 
 class _Read(NamedTuple):
     offset: int
-    delivered: DeliveredMessage
+    arrived: Arrived
 
     @property
     def mark(self) -> str | None:
-        properties = self.delivered.header.properties
-        return properties.message_id if properties.message_type == MARK_TYPE else None
+        properties = self.arrived.properties
+        return properties.get("message_id") if properties.get("message_type") == MARK_TYPE else None
 
 
 class LogReader:
@@ -134,11 +133,9 @@ class LogReader:
             marks.add(await self._put_mark())
             while True:
                 batch = await inbox.batch(PREFETCH)
-                for delivered in batch:
-                    yield _Read(offset_of(delivered), delivered)
-                tag = batch[-1].delivery_tag
-                if tag is not None:
-                    await inbox.ack(tag, multiple=True)
+                for arrived in batch:
+                    yield _Read(offset_of(arrived), arrived)
+                await inbox.ack(batch[-1].tag, multiple=True)
 
     async def _put_mark(self) -> str:
         mark = Message(body=b"", routing_key=LOG, message_id=str(uuid.uuid4()), type=MARK_TYPE)
@@ -151,8 +148,8 @@ class LogReader:
 
 def _entry(read: _Read, previous: datetime | None) -> LogEntry:
     # A foreign publisher may not have said when; it was not before the entry in front of it.
-    time = published_at(read.delivered) or previous or datetime.now(UTC)
-    return LogEntry(read.offset, time, message_of(read.delivered))
+    time = published_at(read.arrived) or previous or datetime.now(UTC)
+    return LogEntry(read.offset, time, message_of(read.arrived))
 
 
 def _too_early(entry: LogEntry, start: LogStart) -> bool:

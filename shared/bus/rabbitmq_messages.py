@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
@@ -20,6 +19,7 @@ from shared.bus.port import (
     HeaderValue,
     Message,
 )
+from shared.bus.rabbitmq_arrivals import Arrived
 
 SUBJECT_HEADER = "cloudEvents_subject"
 """AMQP 0-9-1 has no property for a subject."""
@@ -52,6 +52,7 @@ _OF_THE_BROKER = frozenset(
         ),
     }
 )
+_NOT_THE_PUBLISHERS = _OURS | _OF_THE_BROKER
 
 
 def properties_of(message: Message, now: datetime) -> Basic.Properties:
@@ -87,57 +88,51 @@ def cut_short(text: str) -> str:
     return text if len(raw) <= SHORT_BYTES else raw[:SHORT_BYTES].decode(errors="ignore")
 
 
-def headers_of(delivered: DeliveredMessage) -> FieldTable:
-    """All headers, the broker's too."""
-    return delivered.header.properties.headers or {}
-
-
-def message_of(delivered: DeliveredMessage) -> Message:
+def message_of(arrived: Arrived) -> Message:
     """The message as it was published; a dead letter says in its headers why it is one."""
-    properties = delivered.header.properties
-    raw = headers_of(delivered)
+    properties, raw = arrived.properties, arrived.headers
     headers: dict[str, HeaderValue] = {
         name: value
         for name, value in raw.items()
-        if isinstance(value, str | int | bool) and name not in _OURS and name not in _OF_THE_BROKER
+        if name not in _NOT_THE_PUBLISHERS and isinstance(value, (str, int))  # bool is an int
     }
     if "x-death" in raw and REASON_HEADER not in raw:
         headers |= _broker_says(raw)
     return Message(
-        body=delivered.body,
-        routing_key=delivered.routing_key or "",
-        message_id=properties.message_id or "",
-        type=properties.message_type or "",
+        body=arrived.body,
+        routing_key=arrived.routing_key,
+        message_id=properties.get("message_id", ""),
+        type=properties.get("message_type", ""),
         subject=str(raw.get(SUBJECT_HEADER, "")),
-        content_type=properties.content_type or "application/octet-stream",
-        correlation_id=properties.correlation_id,
-        reply_to=properties.reply_to,
+        content_type=properties.get("content_type") or "application/octet-stream",
+        correlation_id=properties.get("correlation_id"),
+        reply_to=properties.get("reply_to"),
         headers=headers,
     )
 
 
-def attempt_of(delivered: DeliveredMessage) -> int:
+def attempt_of(arrived: Arrived) -> int:
     """Which delivery of the message this is, from 1. A queue that does not count knows only 1 and "later"."""
-    returns = headers_of(delivered).get(RETURNS_HEADER)
+    returns = arrived.headers.get(RETURNS_HEADER)
     if isinstance(returns, int):
         return returns + 1
-    return 2 if isinstance(delivered.delivery, Basic.Deliver) and delivered.delivery.redelivered else 1
+    return 2 if arrived.redelivered else 1
 
 
-def published_at(delivered: DeliveredMessage) -> datetime | None:
+def published_at(arrived: Arrived) -> datetime | None:
     """When it was published, by the publisher's clock. None when the publisher did not say."""
-    milliseconds = headers_of(delivered).get(MILLISECONDS_HEADER)
+    milliseconds = arrived.headers.get(MILLISECONDS_HEADER)
     if isinstance(milliseconds, int):
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    stamp = delivered.header.properties.timestamp
+    stamp = arrived.properties.get("timestamp")
     if stamp is None:
         return None
     return stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
 
 
-def offset_of(delivered: DeliveredMessage) -> int:
+def offset_of(arrived: Arrived) -> int:
     """Offset in the stream it was read from."""
-    offset = headers_of(delivered)[OFFSET_HEADER]
+    offset = arrived.headers[OFFSET_HEADER]
     if not isinstance(offset, int):
         raise TypeError(f"stream offset is {offset!r}")
     return offset
@@ -149,14 +144,14 @@ def why_dead(reason: str, detail: str, queue: str, now: datetime) -> dict[str, H
     return dict(zip(_WHY_DEAD, (reason, detail[:8000], queue, now.isoformat()), strict=True))
 
 
-def dead_letter_of(delivered: DeliveredMessage) -> DeadLetter:
+def dead_letter_of(arrived: Arrived) -> DeadLetter:
     """A message of the dead-letter queue, with the reason in words whoever put it there."""
-    message = message_of(delivered)
+    message = message_of(arrived)
     headers = dict(message.headers)
     reason, detail, queue, since = (str(headers.pop(name, "")) for name in _WHY_DEAD)
     bare = replace(message, headers=headers)
     dead_since = datetime.fromisoformat(since) if since else None
-    return DeadLetter(bare, reason, detail, queue, dead_since, _deaths(headers_of(delivered)))
+    return DeadLetter(bare, reason, detail, queue, dead_since, _deaths(arrived.headers))
 
 
 def _deaths(raw: Mapping[str, object]) -> tuple[Death, ...]:

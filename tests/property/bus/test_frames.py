@@ -13,8 +13,9 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from shared.bus.port import Message
-from shared.bus.rabbitmq_frames import ORDINARY, OVERHEAD, publishes
+from shared.bus.rabbitmq_frames import publishes
 from shared.bus.rabbitmq_messages import is_mandatory, properties_of
+from shared.bus.rabbitmq_wire import ORDINARY, OVERHEAD
 
 ANY = st.characters(codec="utf-8")
 TEXT = st.text(ANY, max_size=300)

@@ -1,0 +1,178 @@
+"""Messages as they arrive from RabbitMQ, out of the frames that brought them.
+
+The client library decodes a delivery field by field into four objects, with a copy of what is left behind
+each; this reads the frames once. A test holds the result to that of the library's own decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from struct import Struct, error
+from typing import NamedTuple, TypedDict, cast
+
+from aiormq.abc import DeliveredMessage
+from pamqp import decode
+from pamqp.commands import Basic
+from pamqp.common import FieldTable, FieldValue
+
+from shared.bus.rabbitmq_wire import PAYLOAD_AT
+
+Malformed = (ValueError, IndexError, error, OverflowError, OSError, RecursionError)
+"""What `arrived` raises for frames that it can't make sense of."""
+
+
+class Properties(TypedDict, total=False):
+    """AMQP's properties of a message; those it was published without are missing."""
+
+    content_type: str
+    content_encoding: str
+    headers: FieldTable
+    delivery_mode: int
+    priority: int
+    correlation_id: str
+    reply_to: str
+    expiration: str
+    message_id: str
+    timestamp: datetime
+    message_type: str
+    user_id: str
+    app_id: str
+    cluster_id: str
+
+
+class Arrived(NamedTuple):
+    """A message that the broker handed us. `tag` is what settles it on the channel it came by."""
+
+    tag: int
+    redelivered: bool
+    routing_key: str
+    properties: Properties
+    body: bytes
+
+    @property
+    def headers(self) -> FieldTable:
+        """All headers, the broker's too."""
+        return self.properties.get("headers", {})
+
+
+def arrived(frames: Sequence[bytes]) -> Arrived:
+    """Out of a Basic.Deliver, a content header and the frames of the body. Raises one of `Malformed`."""
+    deliver, header, *bodies = frames
+    _, at = _short(deliver, PAYLOAD_AT + 4)
+    tag, redelivered = _TAG.unpack_from(deliver, at)
+    _, at = _short(deliver, at + _TAG.size)
+    routing_key, at = _short(deliver, at)
+    _check_end(deliver, at)
+    body = bodies[0][PAYLOAD_AT:-1] if len(bodies) == 1 else b"".join(each[PAYLOAD_AT:-1] for each in bodies)
+    return Arrived(tag, bool(redelivered & 1), routing_key, _properties(header), body)
+
+
+def arrived_by_library(delivered: DeliveredMessage) -> Arrived:
+    """The same out of what the client library has made of it. Raises TypeError for what was not delivered."""
+    delivery = delivered.delivery
+    if not isinstance(delivery, Basic.Deliver | Basic.GetOk) or delivery.delivery_tag is None:
+        raise TypeError(f"{delivery!r} is no delivery")
+    properties = {name: value for name, value in delivered.header.properties if value is not None}
+    return Arrived(
+        delivery.delivery_tag,
+        bool(delivery.redelivered),
+        delivery.routing_key or "",
+        cast("Properties", properties),
+        delivered.body,
+    )
+
+
+_TAG = Struct(">qB")
+_FLAGS = Struct(">H")
+_LONG = Struct(">I")
+_NUMBER = Struct(">q")
+_FLAGS_AT = PAYLOAD_AT + 12
+_FLAGS_OF_NOTHING = 0b11
+"""No property has these: the lowest says that more flags follow."""
+_TEXT_KIND, _NUMBER_KIND = b"Sl"
+
+_Read = Callable[[bytes, int], tuple[FieldValue, int]]
+"""Reads a value at an offset, and says where the next one begins."""
+
+
+def _properties(header: bytes) -> Properties:
+    (flags,) = _FLAGS.unpack_from(header, _FLAGS_AT)
+    found: dict[str, FieldValue] = {}
+    at = _FLAGS_AT + _FLAGS.size
+    for name, read in _announced(flags):
+        found[name], at = read(header, at)
+    _check_end(header, at)
+    return cast("Properties", found)
+
+
+@lru_cache(maxsize=256)
+def _announced(flags: int) -> tuple[tuple[str, _Read], ...]:
+    """The properties that a header with these flags has, in their order."""
+    if flags & _FLAGS_OF_NOTHING:
+        raise ValueError(f"flags {flags:#x}")
+    names = Basic.Properties.attributes()
+    return tuple(
+        (name, _READ[Basic.Properties.amqp_type(name)])
+        for name in names
+        if flags & Basic.Properties.flags[name]
+    )
+
+
+def _check_end(frame: bytes, at: int) -> None:
+    """Fields end where their frame does: then none of them was cut short."""
+    if at != len(frame) - 1:
+        raise ValueError(f"fields end at {at} in a frame of {len(frame)} bytes")
+
+
+def _short(data: bytes, at: int) -> tuple[str, int]:
+    end = at + 1 + data[at]
+    return data[at + 1 : end].decode(), end
+
+
+def _octet(data: bytes, at: int) -> tuple[int, int]:
+    return data[at], at + 1
+
+
+def _timestamp(data: bytes, at: int) -> tuple[datetime, int]:
+    return _time(data[at : at + 8]), at + 8
+
+
+@lru_cache(maxsize=16)
+def _time(raw: bytes) -> datetime:
+    # Messages of one second have the same.
+    return decode.timestamp(raw)[1]
+
+
+def _table(data: bytes, at: int) -> tuple[FieldTable, int]:
+    (length,) = _LONG.unpack_from(data, at)
+    at += 4
+    end = at + length
+    table: FieldTable = {}
+    while at < end:
+        name, at = _short(data, at)
+        table[name], at = _value(data, at, end)
+    if at != end:
+        raise ValueError(f"a table ends at {at} instead of {end}")
+    return table, end
+
+
+def _value(data: bytes, at: int, end: int) -> tuple[FieldValue, int]:
+    """Texts and numbers as headers mostly have them; the library knows the rest."""
+    kind = data[at]
+    if kind == _NUMBER_KIND:
+        return _NUMBER.unpack_from(data, at + 1)[0], at + 9
+    if kind == _TEXT_KIND:
+        start = at + 5
+        until = start + _LONG.unpack_from(data, at + 1)[0]
+        raw = data[start:until]
+        try:
+            return raw.decode(), until
+        except UnicodeDecodeError:
+            return raw, until
+    used, value = decode.embedded_value(data[at:end])
+    return value, at + used
+
+
+_READ: dict[str, _Read] = {"shortstr": _short, "octet": _octet, "timestamp": _timestamp, "table": _table}
