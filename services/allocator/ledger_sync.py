@@ -8,19 +8,9 @@ from uuid import UUID
 
 from services.allocator.domain.settlement import Ending, Held, Spot, Wish, shared_by
 from shared.ipam.domain import Holder
-from shared.ipam.ledger import Claim, Release, lock_subnets, occupy, release
+from shared.ipam.ledger import Claim, Release, Steps, follow, lock_subnets
 from shared.runtime.errors import ConflictError
 from shared.store.pool import Connection
-
-
-class _Steps:
-    """What to do with one scope's addresses, in this order."""
-
-    def __init__(self) -> None:
-        self.undo: list[Release] = []
-        self.occupy: list[Claim] = []
-        self.release: list[Release] = []
-        self.forget: list[Release] = []
 
 
 async def sync(
@@ -37,9 +27,9 @@ async def sync(
 
     Raises ConflictError when an address has another holder by now than `ledger` says.
     """
-    scopes: dict[UUID, _Steps] = {}
+    scopes: dict[UUID, Steps] = {}
     for spot, wish in wishes.items():
-        steps = scopes.setdefault(spot[0], _Steps())
+        steps = scopes.setdefault(spot[0], Steps())
         held = ledger.get(spot)
         if wish.holder is not None and wish.since is not None:
             if (
@@ -61,32 +51,18 @@ async def sync(
             held.holder.kind in ("nic", "sighting", "reservation") or held.holder == shared_by(*spot)
         ):
             steps.undo.append(Release(spot[1], held.holder, now))
-    await _lock(conn, scopes)
+    if len(scopes) > 1:
+        # All at once: each call locks the subnets of one scope, and two such transactions could deadlock.
+        spots = [(scope, address) for scope, steps in scopes.items() for address in steps.addresses()]
+        await lock_subnets(conn, (), addresses=spots)
     for scope in sorted(scopes):
-        steps = scopes[scope]
-        await release(conn, scope, steps.undo, cooldown=False)
-        occupied = await occupy(conn, scope, steps.occupy)
-        if occupied.refused:
-            claim, holder = occupied.refused[0]
+        settlement = await follow(conn, scope, scopes[scope])
+        if settlement.refused:
+            claim, holder = settlement.refused[0]
             raise ConflictError(f"{claim.address} went to {holder.kind} {holder.id} in the meantime")
-        await release(conn, scope, steps.release)
-        await release(conn, scope, steps.forget, cooldown=False)
 
 
-async def _lock(conn: Connection, scopes: Mapping[UUID, _Steps]) -> None:
-    """Lock all subnets at once where several calls of the ledger would lock some each, and could deadlock."""
-    calls = [call for s in scopes.values() for call in (s.undo, s.occupy, s.release, s.forget) if call]
-    if len(calls) < 2:
-        return
-    subnets: set[UUID] = set()
-    for scope, steps in scopes.items():
-        addresses = {r.address for r in (*steps.undo, *steps.release)} | {c.address for c in steps.occupy}
-        found = await conn.fetchval("SELECT ipam.subnets_of($1, $2::text[]::inet[])", scope, list(addresses))
-        subnets |= {subnet for subnet in found if subnet is not None}
-    await lock_subnets(conn, sorted(subnets))
-
-
-def _occupy(steps: _Steps, address: str, holder: Holder, since: datetime, held: Held | None) -> None:
+def _occupy(steps: Steps, address: str, holder: Holder, since: datetime, held: Held | None) -> None:
     if held is not None and held.holder == holder:
         if held.since == since or holder.kind == "reserved":
             return
@@ -96,7 +72,7 @@ def _occupy(steps: _Steps, address: str, holder: Holder, since: datetime, held: 
     steps.occupy.append(Claim(address, holder, since, instead_of=None if held is None else held.holder))
 
 
-def _end(steps: _Steps, address: str, ending: Ending, held: Held | None) -> None:
+def _end(steps: Steps, address: str, ending: Ending, held: Held | None) -> None:
     """Let the address cool down from the end of its last holder, in whose name it is released."""
     if held is not None and held.holder.kind == "cooling":
         # What others released later than that, such as an expired reservation, cools down for them.

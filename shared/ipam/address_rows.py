@@ -18,59 +18,40 @@ async def examine(
 ) -> tuple[dict[str, Place], dict[str, Held]]:
     """Lock `addresses` for writing; where each belongs, and who holds it, by address."""
     asked = list(dict.fromkeys(addresses))
-    rows = await conn.fetch("SELECT * FROM ipam.examine($1, $2::inet[])", scope, asked)
+    rows = await conn.fetch("SELECT * FROM ipam.examine($1, $2::text[]::inet[])", scope, asked)
+    subnets: dict[UUID | None, Place] = {}
     places: dict[str, Place] = {}
     held: dict[str, Held] = {}
     for address, row in zip(asked, rows, strict=True):
-        cooldown = timedelta(seconds=row["cooldown_seconds"] or 0)
-        reserved = None
-        if row["reserved_since"] is not None:
-            reserved = Reserved(
-                row["mac"], row["reserved_since"], row["reserved_until"], row["reserved_note"]
-            )
-        places[address] = Place(row["subnet_id"], cooldown, bool(row["remembers"]), reserved)
-        if row["holder_id"] is not None:
-            holder = Holder(row["holder_kind"], row["holder_id"])
-            held[address] = Held(
-                scope, address, holder, row["subnet_id"], row["since"], row["until"], row["note"]
-            )
+        subnet, cooldown, remembers, kind, holder, since, until, note, *said = row
+        place = subnets.get(subnet)
+        if place is None:
+            place = subnets[subnet] = Place(subnet, timedelta(seconds=cooldown or 0), bool(remembers))
+        places[address] = place if said[1] is None else place._replace(reserved=Reserved(*said))
+        if holder is not None:
+            held[address] = Held(scope, address, Holder(kind, holder), subnet, since, until, note)
     return places, held
 
 
-async def insert(conn: Connection, scope: UUID, rows: Sequence[Held]) -> set[str]:
-    """Insert `rows`, in the order of their addresses; the addresses that nobody else was faster to take."""
-    if not rows:
-        return set()
-    inserted = await conn.fetch(
-        """
-        INSERT INTO ipam.address AS a
-            (scope_id, address, subnet_id, holder_kind, holder_id, since, until, note)
-        SELECT $1, r.*
-        FROM unnest(
-            $2::inet[], $3::uuid[], $4::text[], $5::uuid[], $6::timestamptz[], $7::timestamptz[], $8::text[]
-        ) AS r (address, subnet_id, holder_kind, holder_id, since, until, note)
-        ORDER BY r.address
-        ON CONFLICT (scope_id, address) DO NOTHING
-        RETURNING host(a.address)
-        """,
-        scope,
-        *_columns(rows),
+async def write(
+    conn: Connection,
+    scope: UUID,
+    inserts: Sequence[Held] = (),
+    updates: Sequence[Held] = (),
+    deletes: Sequence[str] = (),
+) -> bool:
+    """Insert rows, give addresses that are in the ledger other holders, and take addresses out of it.
+
+    False, and nothing is written, when somebody was faster to one of the inserted addresses. All but these
+    are locked by `examine`.
+    """
+    if not (inserts or updates or deletes):
+        return True
+    written: bool = await conn.fetchval(
+        "SELECT ipam.write($1, $2, $3::text[]::inet[], $4, $5, $6, $7, $8, $9, $10::text[]::inet[])",
+        *(scope, len(updates), *_columns([*updates, *inserts]), deletes),
     )
-    return {row[0] for row in inserted}
-
-
-async def change(conn: Connection, scope: UUID, rows: Sequence[Held]) -> None:
-    """Give addresses that are in the ledger, and locked, the holders and times of `rows`."""
-    if rows:
-        addresses, _, *others = _columns(rows)
-        await conn.execute("SELECT ipam.change($1, $2, $3, $4, $5, $6, $7)", scope, addresses, *others)
-
-
-async def delete(conn: Connection, scope: UUID, addresses: Iterable[str]) -> None:
-    """Take addresses out of the ledger; they are free from now on."""
-    gone = list(addresses)
-    if gone:
-        await conn.execute("SELECT ipam.forget($1, $2)", scope, gone)
+    return written
 
 
 def held_from(row: asyncpg.Record) -> Held:

@@ -102,7 +102,7 @@ async def _take_next(conn: Connection, wish: _Wish, scope: UUID, order: str) -> 
     if len(fresh) + len(rested) < wish.count:
         raise await _full(conn, wish)
     await _insert(conn, wish, scope, fresh)
-    await address_rows.change(conn, scope, [_row(wish, scope, address) for address in rested])
+    await address_rows.write(conn, scope, updates=[_row(wish, scope, address) for address in rested])
     return fresh + rested
 
 
@@ -129,7 +129,7 @@ async def _take_random(conn: Connection, wish: _Wish, scope: UUID, draw: Draw) -
         interval = await _free_from(conn, wish.subnet, subnet.ranges[0].address(aim))
         if interval is None:
             # Nothing of the refused wish may stay behind, should the caller go on in its transaction.
-            await address_rows.delete(conn, scope, taken)
+            await address_rows.write(conn, scope, deletes=taken)
             raise await _full(conn, wish)
         hit = interval.first <= aim <= interval.last
         address = str(interval.address(aim if hit else at_share(interval, draw())))
@@ -157,7 +157,7 @@ async def _free_from(conn: Connection, subnet: UUID, aim: object) -> Interval | 
 async def _take_wanted(conn: Connection, wish: _Wish, scope: UUID, address: str) -> str:
     subnet = await _known(conn, wish.subnet)
     if await _is_bound(conn, wish, scope, address):
-        await address_rows.change(conn, scope, [_row(wish, scope, address)])
+        await address_rows.write(conn, scope, updates=[_row(wish, scope, address)])
         return address
     reason = why_not_allocatable(subnet.prefix, subnet.ranges, subnet.gateway, parse_address(address))
     if reason is not None:
@@ -171,7 +171,7 @@ async def _take_wanted(conn: Connection, wish: _Wish, scope: UUID, address: str)
     if current is None:
         await _insert(conn, wish, scope, [address])
     elif current.holder.kind == "cooling" and current.until is not None and current.until <= wish.now:
-        await address_rows.change(conn, scope, [_row(wish, scope, address)])
+        await address_rows.write(conn, scope, updates=[_row(wish, scope, address)])
     elif current.holder != wish.holder:
         raise _taken(subnet, current)
     return address
@@ -235,7 +235,7 @@ async def _known(conn: Connection, subnet: UUID) -> Subnet:
 
 async def _insert(conn: Connection, wish: _Wish, scope: UUID, addresses: list[str]) -> None:
     rows = [_row(wish, scope, address) for address in addresses]
-    if len(await address_rows.insert(conn, scope, rows)) != len(rows):
+    if not await address_rows.write(conn, scope, rows):
         raise ConflictError(f"an address of subnet {wish.subnet} was taken past its lock")
 
 

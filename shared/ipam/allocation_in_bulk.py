@@ -61,7 +61,7 @@ async def allocate_each(
             for wish, address in zip(wishes, given, strict=True)
             if address is not None and scopes[wish.subnet] == scope
         ]
-        if len(await address_rows.insert(conn, scope, taken)) != len(taken):
+        if not await address_rows.write(conn, scope, taken):
             raise ConflictError("an address was taken past its subnet's lock")
     return given
 

@@ -12,7 +12,7 @@ from shared.ipam.address_rows import held_from
 from shared.ipam.allocation import allocate
 from shared.ipam.allocation_in_bulk import Wish, allocate_each
 from shared.ipam.connection import Connection, require_transaction
-from shared.ipam.domain import Claim, Held, Holder, Release, settle, settle_releases
+from shared.ipam.domain import Claim, Held, Holder, Release, Settlement, Steps, settle
 from shared.ipam.locks import lock_subnets
 from shared.runtime.errors import ConflictError
 
@@ -23,10 +23,13 @@ __all__ = [
     "Occupied",
     "Release",
     "Released",
+    "Settlement",
+    "Steps",
     "Wish",
     "allocate",
     "allocate_each",
     "extend",
+    "follow",
     "held_by",
     "holders",
     "lock_subnets",
@@ -36,7 +39,7 @@ __all__ = [
 ]
 
 ATTEMPTS = 5
-"""How often `occupy` looks again when somebody was faster to an address that is in no subnet."""
+"""How often `follow` looks again when somebody was faster to an address that is in no subnet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,51 +58,54 @@ class Released:
     not_held: list[tuple[Release, Holder | None]]
 
 
-async def occupy(conn: Connection, scope: UUID, claims: Sequence[Claim]) -> Occupied:
-    """Record who has which address; judged in order, written in bulk.
+async def follow(conn: Connection, scope: UUID, steps: Steps) -> Settlement:
+    """Let go of addresses and record who has which: judged step by step, written at once.
 
     A claim is granted when the address is free, is the claimant's already, is held by exactly the claim's
     `instead_of`, or cools down (a reservation waits for the end of that). Any address of the scope will do:
-    in a subnet's ranges, outside them, in no subnet. Never raises for a refused claim. Raises ConflictError
-    when others keep being faster.
+    in a subnet's ranges, outside them, in no subnet. A release takes effect if it is by the holder. Then an
+    address that an operator reserved is reserved again; any other of a subnet cools down until the
+    release's `at` plus the subnet's cool-down, and is free at once by `undo` and `forget`, without a
+    cool-down, or without a subnet.
+
+    Never raises for what is refused. Raises ConflictError when others keep being faster.
     """
     require_transaction(conn)
-    if not claims:
-        return Occupied([], [])
+    asked = steps.addresses()
+    if not asked:
+        return Settlement()
     for _ in range(ATTEMPTS):
-        places, held = await address_rows.examine(conn, scope, (claim.address for claim in claims))
-        settlement = settle(scope, claims, places, held)
-        inserted = await address_rows.insert(conn, scope, settlement.inserts)
-        if len(inserted) == len(settlement.inserts):
-            await address_rows.change(conn, scope, settlement.updates)
-            return Occupied(settlement.granted, settlement.refused)
-        # The address is in no subnet, so no lock stood for it. Judge all claims anew: some may differ now.
-        await address_rows.delete(conn, scope, inserted)
+        places, held = await address_rows.examine(conn, scope, asked)
+        settlement = settle(scope, steps, places, held)
+        # False: an address was in no subnet, so no lock stood for it. All is judged anew: some may differ.
+        if await address_rows.write(conn, scope, settlement.inserts, settlement.updates, settlement.deletes):
+            await _give_up(conn, scope, settlement.given_up)
+            return settlement
     raise ConflictError("others kept taking the same addresses at the same time")
+
+
+async def occupy(conn: Connection, scope: UUID, claims: Sequence[Claim]) -> Occupied:
+    """Record who has which address; judged in order, see `follow`."""
+    settlement = await follow(conn, scope, Steps(occupy=list(claims)))
+    return Occupied(settlement.granted, settlement.refused)
 
 
 async def release(
     conn: Connection, scope: UUID, releases: Sequence[Release], *, cooldown: bool = True
 ) -> Released:
-    """Let go of addresses, each only if it is that holder's still.
+    """Let go of addresses, each only if it is that holder's still; without `cooldown` free at once."""
+    let_go = list(releases)
+    settlement = await follow(conn, scope, Steps(release=let_go) if cooldown else Steps(forget=let_go))
+    return Released(settlement.released, settlement.not_held)
 
-    An address that an operator reserved is reserved again. Any other of a subnet cools down until the
-    release's `at` plus the subnet's cool-down, and is free at once without `cooldown`, without a cool-down,
-    or without a subnet.
-    """
-    require_transaction(conn)
-    if not releases:
-        return Released([], [])
-    places, held = await address_rows.examine(conn, scope, (r.address for r in releases))
-    settlement = settle_releases(releases, places, held, cooldown=cooldown)
-    await address_rows.change(conn, scope, settlement.updates)
-    await address_rows.delete(conn, scope, settlement.deletes)
-    if given_up := [r.address for r in settlement.released if r.holder.kind == "reserved"]:
+
+async def _give_up(conn: Connection, scope: UUID, addresses: Sequence[str]) -> None:
+    """Forget what operators said of addresses that they reserve no longer."""
+    if addresses:
         await conn.execute(
             "DELETE FROM ipam.reserved_address WHERE scope_id = $1 AND address = ANY ($2::text[]::inet[])",
-            *(scope, given_up),
+            *(scope, addresses),
         )
-    return Released(settlement.released, settlement.not_held)
 
 
 async def extend(conn: Connection, holder: Holder, until: datetime) -> int:
@@ -128,7 +134,7 @@ async def reclaim(conn: Connection, subnets: Iterable[UUID], now: datetime, *, m
 async def holders(conn: Connection, scope: UUID, addresses: Iterable[str]) -> dict[str, Held]:
     """The ledger's rows of `addresses`, cooling ones too; who is missing is free, or was never seen."""
     rows = await conn.fetch(
-        "SELECT * FROM ipam.address WHERE scope_id = $1 AND address = ANY ($2::inet[])",
+        "SELECT * FROM ipam.address WHERE scope_id = $1 AND address = ANY ($2::text[]::inet[])",
         scope,
         list(addresses),
     )

@@ -26,7 +26,7 @@ async def lock_subnets(
         await conn.execute("SELECT ipam.lock_scope($1, false)", scope)
     # Looked up only now: with the scopes locked, no subnet comes or goes.
     for scope, texts in by_scope.items():
-        found = await conn.fetchval("SELECT ipam.subnets_of($1, $2::inet[])", scope, texts)
+        found = await conn.fetchval("SELECT ipam.subnets_of($1, $2::text[]::inet[])", scope, texts)
         wanted.update(subnet for subnet in found if subnet is not None)
     if wanted:
         await conn.execute("SELECT ipam.lock_subnets($1)", list(wanted))

@@ -83,12 +83,15 @@ _MAYBE_IPV4 = bytes(8)
 def _address_text(value: object) -> str:
     if not isinstance(value, str | IPv4Address | IPv6Address):
         raise ValueError(f"{value!r} is not an IP address")  # noqa: TRY004  pydantic turns only ValueError into its own
-    return _canonical(value) if isinstance(value, str) else str(parse_address(value))
+    return canonical(value) if isinstance(value, str) else str(parse_address(value))
 
 
 @lru_cache(maxsize=16_384)
-def _canonical(text: str) -> str:
-    """The canonical form, remembered: the same few addresses come again and again."""
+def canonical(text: str) -> str:
+    """The canonical form of an address, remembered: the same few come again and again.
+
+    Raises ValueError as `parse_address` does.
+    """
     return spelled_by_libc(text) or str(parse_address(text))
 
 

@@ -11,10 +11,10 @@ from shared.ipam.domain.claims import (
     Release,
     Reserved,
     Settlement,
+    Steps,
     release_note,
     reserved_by,
     settle,
-    settle_releases,
 )
 from shared.ipam.domain.intervals import (
     Interval,
@@ -36,6 +36,7 @@ __all__ = [
     "Release",
     "Reserved",
     "Settlement",
+    "Steps",
     "SubnetDraft",
     "check_subnet",
     "choose",
@@ -46,7 +47,6 @@ __all__ = [
     "release_note",
     "reserved_by",
     "settle",
-    "settle_releases",
     "size",
     "subtract",
     "why_not_allocatable",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from shared.model.addresses import parse_address, spelled_by_libc
+from shared.model.addresses import canonical
 from shared.model.identifiers import derive
 
 HolderKind = Literal["nic", "sighting", "reservation", "reserved", "cooling"]
@@ -16,7 +17,7 @@ HolderKind = Literal["nic", "sighting", "reservation", "reserved", "cooling"]
 
 def _canonical(holder: Claim | Release) -> None:
     # Rows are told apart by their address's text, so one spelling only.
-    spelled = spelled_by_libc(holder.address) or str(parse_address(holder.address))
+    spelled = canonical(holder.address)
     if spelled != holder.address:
         object.__setattr__(holder, "address", spelled)
 
@@ -63,8 +64,7 @@ class Release:
         _canonical(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """One row of the ledger. While it cools, `since` is the release and `until` the end of the rest."""
 
     scope: UUID
@@ -85,6 +85,25 @@ class Reserved(NamedTuple):
     note: str | None = None
 
 
+@dataclass(slots=True)
+class Steps:
+    """What to do with addresses of one scope, in this order; each step sees what the ones before it left.
+
+    What is let go by `undo` and `forget` is free at once, what is let go by `release` cools down.
+    """
+
+    undo: list[Release] = field(default_factory=list)
+    occupy: list[Claim] = field(default_factory=list)
+    release: list[Release] = field(default_factory=list)
+    forget: list[Release] = field(default_factory=list)
+
+    def addresses(self) -> list[str]:
+        """All that the steps speak of, each once."""
+        releases = chain(self.undo, self.release, self.forget)
+        spoken = chain([claim.address for claim in self.occupy], [release.address for release in releases])
+        return list(dict.fromkeys(spoken))
+
+
 class Place(NamedTuple):
     """What the ledger knows of an address before it is written to."""
 
@@ -98,7 +117,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Settlement:
-    """What came of claims or releases, and how the rows of the ledger are to change for it."""
+    """What came of the steps, and how the rows of the ledger are to change for it."""
 
     granted: list[Claim] = field(default_factory=list)
     refused: list[tuple[Claim, Holder]] = field(default_factory=list)
@@ -107,46 +126,60 @@ class Settlement:
     inserts: list[Held] = field(default_factory=list)
     updates: list[Held] = field(default_factory=list)
     deletes: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+    """Addresses that no operator reserves any more."""
 
 
 def settle(
-    scope: UUID, claims: Sequence[Claim], places: Mapping[str, Place], now_held: Mapping[str, Held]
+    scope: UUID, steps: Steps, places: Mapping[str, Place], now_held: Mapping[str, Held]
 ) -> Settlement:
-    """Judge `claims` in their order; the first one to a free address gets it, later ones see its holder."""
-    held = dict(now_held)
+    """Judge `steps`, and those of one kind in their order.
+
+    The first claim to a free address gets it, later ones see its holder. Who does not hold an address can't
+    release it, early or late.
+    """
     settlement = Settlement()
-    for claim in claims:
-        current = held.get(claim.address)
-        if current is not None and current.holder == claim.holder:
-            settlement.granted.append(claim)
-        elif current is None or _gives_way(current, claim):
-            settlement.granted.append(claim)
-            held[claim.address] = _row(scope, claim, places[claim.address])
-        else:
-            settlement.refused.append((claim, current.holder))
-    _note_changes(settlement, now_held, held)
+    book = _Book(scope, dict(places), dict(now_held), settlement)
+    book.let_go(steps.undo, cooldown=False)
+    book.take(steps.occupy)
+    book.let_go(steps.release, cooldown=True)
+    book.let_go(steps.forget, cooldown=False)
+    _note_changes(settlement, now_held, book.held)
     return settlement
 
 
-def settle_releases(
-    releases: Sequence[Release],
-    places: Mapping[str, Place],
-    now_held: Mapping[str, Held],
-    *,
-    cooldown: bool,
-) -> Settlement:
-    """Judge `releases` in their order. Who does not hold an address can't release it, early or late."""
-    held: dict[str, Held | None] = dict(now_held)
-    settlement = Settlement()
-    for release in releases:
-        current = held.get(release.address)
-        if current is None or current.holder != release.holder or current.holder.kind == "cooling":
-            settlement.not_held.append((release, None if current is None else current.holder))
-            continue
-        settlement.released.append(release)
-        held[release.address] = _left(current, release, places[release.address], cooldown=cooldown)
-    _note_changes(settlement, now_held, held)
-    return settlement
+@dataclass(slots=True)
+class _Book:
+    """Who holds what, from step to step."""
+
+    scope: UUID
+    places: dict[str, Place]
+    held: dict[str, Held | None]
+    settlement: Settlement
+
+    def take(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            current = self.held.get(claim.address)
+            if current is not None and current.holder == claim.holder:
+                self.settlement.granted.append(claim)
+            elif current is None or _gives_way(current, claim):
+                self.settlement.granted.append(claim)
+                self.held[claim.address] = _row(self.scope, claim, self.places[claim.address])
+            else:
+                self.settlement.refused.append((claim, current.holder))
+
+    def let_go(self, releases: Iterable[Release], *, cooldown: bool) -> None:
+        for release in releases:
+            address = release.address
+            current = self.held.get(address)
+            if current is None or current.holder != release.holder or current.holder.kind == "cooling":
+                self.settlement.not_held.append((release, None if current is None else current.holder))
+                continue
+            self.settlement.released.append(release)
+            self.held[address] = _left(current, release, self.places[address], cooldown=cooldown)
+            if current.holder.kind == "reserved":
+                self.settlement.given_up.append(address)
+                self.places[address] = self.places[address]._replace(reserved=None)
 
 
 def reserved_by(scope: UUID, address: str) -> Holder:

@@ -187,25 +187,51 @@ CREATE FUNCTION ipam.may_be_allocated(of_subnet uuid, candidate inet) RETURNS bo
     )
 $$;
 
--- Gives addresses that are in the ledger, and locked, other holders.
-CREATE FUNCTION ipam.change(
-    scope uuid, addresses inet[], kinds text[], ids uuid[], sinces timestamptz[], untils timestamptz[],
-    notes text[]
-) RETURNS void LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-BEGIN
-    UPDATE ipam.address a
-    SET holder_kind = r.kind, holder_id = r.id, since = r.since, until = r.until, note = r.note
-    FROM unnest(addresses, kinds, ids, sinces, untils, notes) AS r (address, kind, id, since, until, note)
-    WHERE a.scope_id = scope AND a.address = r.address;
-END $$;
-
 -- Takes addresses, which are locked, out of the ledger.
 CREATE FUNCTION ipam.forget(scope uuid, addresses inet[]) RETURNS void LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     DELETE FROM ipam.address a USING unnest(addresses) AS r (address)
     WHERE a.scope_id = scope AND a.address = r.address;
+END $$;
+
+-- Writes what was decided on addresses that are locked: the first `known` of the rows are in the ledger and get
+-- these holders, the others are new, `gone` are taken out. False, and nothing is written, when somebody was
+-- faster to a new one: it is in no subnet, no lock stood for it.
+CREATE FUNCTION ipam.write(
+    scope uuid, known integer, addresses inet[], subnets uuid[], kinds text[], ids uuid[],
+    sinces timestamptz[], untils timestamptz[], notes text[], gone inet[]
+) RETURNS boolean LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    broken text;
+BEGIN
+    IF cardinality(gone) > 0 THEN
+        PERFORM ipam.forget(scope, gone);
+    END IF;
+    IF known > 0 THEN
+        UPDATE ipam.address a
+        SET holder_kind = r.kind, holder_id = r.id, since = r.since, until = r.until, note = r.note
+        FROM unnest(addresses[:known], kinds[:known], ids[:known], sinces[:known], untils[:known], notes[:known])
+            AS r (address, kind, id, since, until, note)
+        WHERE a.scope_id = scope AND a.address = r.address;
+    END IF;
+    IF known < cardinality(addresses) THEN
+        INSERT INTO ipam.address (scope_id, address, subnet_id, holder_kind, holder_id, since, until, note)
+        SELECT scope, r.*
+        FROM unnest(
+            addresses[known + 1:], subnets[known + 1:], kinds[known + 1:], ids[known + 1:],
+            sinces[known + 1:], untils[known + 1:], notes[known + 1:]
+        ) AS r (address, subnet, kind, id, since, until, note)
+        ORDER BY r.address;
+    END IF;
+    RETURN true;
+EXCEPTION WHEN unique_violation THEN
+    GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
+    IF broken <> 'address_pkey' THEN
+        RAISE;
+    END IF;
+    RETURN false;
 END $$;
 
 -- Free intervals follow the rows of ipam.address, whoever writes those.
