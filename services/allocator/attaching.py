@@ -13,10 +13,10 @@ from services.allocator.batch import Dirty, Glimpse
 from services.allocator.domain.evidence import Weight, Witness, attached_since
 from services.allocator.domain.matching import SubnetView, match
 from services.allocator.views import (
+    SubnetsOnWires,
     WireName,
     read_containing,
     read_detected,
-    read_on_wires,
     read_wires,
 )
 from services.allocator.witnesses import Pair, explaining, read_witnesses, ticks_of, told
@@ -35,15 +35,22 @@ class Verdict:
     addresses: set[str]
 
 
-async def weigh_evidence(
-    conn: Connection, dirty: Dirty, scope_of: Mapping[UUID, UUID], default: UUID, weight: Weight
+async def weigh_evidence(  # noqa: PLR0917  what evidence is weighed by
+    conn: Connection,
+    dirty: Dirty,
+    scope_of: Mapping[UUID, UUID],
+    default: UUID,
+    on_wires: SubnetsOnWires,
+    weight: Weight,
 ) -> list[Verdict]:
     """Weigh the evidence that `dirty` adds to or takes from, and let the wires' roles follow from it."""
-    news = await _pairs(conn, dirty.glimpses, scope_of, default)
+    glimpses = await _unexplained(conn, dirty.glimpses, on_wires)
+    news = await _pairs(conn, glimpses, scope_of, default)
     pairs = await _undecided(conn, news, weight)
     pairs |= await read_detected(conn, dirty.vcenters)
     if not pairs:
         return []
+    on_wires.forget()
     witnesses = await read_witnesses(conn, pairs)
     wires = await read_wires(conn, {wire for _, wire in pairs})
     ticks = await ticks_of(conn, {w.vcenter for w in wires.values()})
@@ -134,7 +141,6 @@ async def _pairs(
     conn: Connection, glimpses: Collection[Glimpse], scope_of: Mapping[UUID, UUID], default: UUID
 ) -> dict[Pair, tuple[SubnetView, list[Glimpse]]]:
     """Subnets seen from wires that are not their default one, with what is new about it."""
-    glimpses = await _unexplained(conn, glimpses)
     if not glimpses:
         return {}
     scopes = {scope_of.get(g.vcenter, default) for g in glimpses}
@@ -147,11 +153,13 @@ async def _pairs(
     return pairs
 
 
-async def _unexplained(conn: Connection, glimpses: Collection[Glimpse]) -> list[Glimpse]:
+async def _unexplained(
+    conn: Connection, glimpses: Collection[Glimpse], on_wires: SubnetsOnWires
+) -> list[Glimpse]:
     """Without those that a subnet put on their own wire explains: most, and no evidence of anything."""
     if not glimpses:
         return []
-    on_wire = await read_on_wires(conn, {g.wire for g in glimpses})
+    on_wire = await on_wires.of(conn, {g.wire for g in glimpses})
     own = {wire: explaining(found) for wire, found in on_wire.items()}
     return [g for g in glimpses if match(g.address, 0, True, own.get(g.wire, ()), None).subnet is None]
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from services.allocator.docket import Docket
 from services.allocator.domain.claims import Dispute
 from services.allocator.domain.settlement import Ruling
-from services.allocator.reading import Docket
 from services.allocator.tables import CONFLICT
 from shared.events.address import ConflictKind
 from shared.ipam.domain import reserved_by

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from services.allocator.docket import Person
 from services.allocator.domain.claims import Parked
 from services.allocator.domain.evidence import Weight, weigh
 from services.allocator.domain.matching import SubnetView
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.domain.sentences import Ground, SubnetNamed, explain
 from services.allocator.domain.settlement import Spot
-from services.allocator.reading import Person
 from services.allocator.views import WireName, read_wires
 from services.allocator.witnesses import read_current
 from shared.events.address import Party

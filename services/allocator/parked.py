@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from services.allocator.docket import Person
 from services.allocator.domain.claims import Parked
 from services.allocator.domain.evidence import Weight
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.naming import ParkedAddress, sentences
-from services.allocator.reading import Person
 from services.allocator.views import read_subnets
 from shared.ipam.domain import Holder
 from shared.store.pool import Connection

@@ -9,16 +9,18 @@ from services.allocator.announcing import Announcements
 from services.allocator.attaching import weigh_evidence
 from services.allocator.batch import Dirty, Occasion
 from services.allocator.conflict_rows import write_conflicts
+from services.allocator.docket import Docket
 from services.allocator.domain.evidence import Weight
 from services.allocator.domain.records import Changes, assemble, compare
 from services.allocator.domain.settlement import Ruling, rule
 from services.allocator.duplicates import settle_duplicates
 from services.allocator.ledger_sync import sync
-from services.allocator.reading import Docket, expand, read
+from services.allocator.reading import expand, read
 from services.allocator.scopes import scopes_of
 from services.allocator.telling import complete_names, tell_records, tell_unmatched
 from services.allocator.telling_conflicts import tell_conflicts
 from services.allocator.verdicts import write_unmatched
+from services.allocator.views import SubnetsOnWires
 from services.allocator.writing import write_records
 from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
 from shared.store.pool import Connection
@@ -50,15 +52,17 @@ async def settle(
     await tell_conflicts(conn, out, await settle_duplicates(conn, dirty), occasion)
     scopes, default = await scopes_of(conn), scope_id(DEFAULT_SCOPE_NAME)
     addresses, ports = await expand(conn, dirty)
-    for verdict in await weigh_evidence(conn, dirty, scopes, default, policy.weight):
+    on_wires = SubnetsOnWires()
+    for verdict in await weigh_evidence(conn, dirty, scopes, default, on_wires, policy.weight):
         out.add(verdict.event, verdict.event.subnet, verdict.event.wire, cause=occasion.cause())
         addresses |= verdict.addresses
     ordered = sorted(addresses)
     # All dirty ports are looked at in the first round: one may have lost its name and kept its addresses.
     for start in range(0, max(len(ordered), 1), CHUNK):
         chunk = set(ordered[start : start + CHUNK])
+        dirty_ports = ports if start == 0 else set()
         docket = await read(
-            conn, chunk, ports if start == 0 else set(), scopes, default, policy.grace, change=policy.change
+            conn, chunk, dirty_ports, scopes, default, on_wires, policy.grace, change=policy.change
         )
         docket.former = dirty.former
         docket.case.prefer_living = policy.prefer_living

@@ -182,7 +182,6 @@ NIC = Table(
         "label": "text",
         "mac": "macaddr",
         "wire_id": "uuid",
-        "since": "timestamptz",
     },
 )
 NIC_ADDRESS = Table(

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Occasion
+from services.allocator.docket import Docket, Person
 from services.allocator.domain.evidence import Weight
 from services.allocator.domain.matching import SubnetView
 from services.allocator.domain.records import Changes, NicRecord
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.naming import ParkedAddress, sentences
-from services.allocator.reading import Docket, Person
 from services.allocator.verdicts import VerdictChanges
 from services.allocator.views import WireName, read_subnets, read_wires
 from shared.events.address import (

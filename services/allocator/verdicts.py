@@ -8,9 +8,9 @@ from uuid import UUID
 
 from asyncpg import Record
 
+from services.allocator.docket import Docket
 from services.allocator.domain.claims import Parked, Recorded
 from services.allocator.domain.settlement import Ruling
-from services.allocator.reading import Docket
 from services.allocator.tables import UNMATCHED
 from shared.store.pool import Connection
 

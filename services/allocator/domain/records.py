@@ -50,11 +50,6 @@ class NicRecord:
     port: PortView
     addresses: Mapping[str, Bound]
 
-    @property
-    def since(self) -> datetime:
-        """Since when it has had the oldest of its addresses."""
-        return min(bound.since for bound in self.addresses.values())
-
 
 @dataclass(slots=True)
 class Changes:

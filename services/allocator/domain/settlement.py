@@ -18,6 +18,7 @@ from services.allocator.domain.claims import (
     strongest_per_port,
 )
 from services.allocator.domain.matching import Match, Role, SubnetView, match
+from services.allocator.domain.reports import UNPLACED
 from shared.events.nic import NicSource
 from shared.ipam.domain import Holder
 from shared.model.identifiers import derive
@@ -105,6 +106,8 @@ class Case:
     scope_of: Mapping[UUID, UUID]
     """Scope by vCenter."""
     ledger: Mapping[Spot, Held]
+    explained: Mapping[tuple[UUID, str], Match] = field(default_factory=dict)
+    """By wire and address, what `explained_on` said of `seen`."""
     reserved: Mapping[Spot, Reserved] = field(default_factory=dict)
     shared: Mapping[Spot, datetime] = field(default_factory=dict)
     """Addresses that several may have, and since when people say so."""
@@ -157,7 +160,7 @@ def rule(case: Case) -> Ruling:
     endings = _endings(case)
     spots = claims.keys() | endings.keys() | case.reserved.keys() | case.shared.keys()
     spots |= {s for s in case.ledger if s[1] in case.addresses}
-    for spot in sorted(spots, key=lambda spot: (str(spot[0]), spot[1])):
+    for spot in sorted(spots, key=lambda spot: (spot[0].int, spot[1])):
         _rule_on(ruling, case, spot, claims.get(spot, ()), endings.get(spot))
     return ruling
 
@@ -265,7 +268,22 @@ def _keep_later(last: dict[Spot, Ending], spot: Spot, ending: Ending) -> None:
     last[spot] = max(known, ending, key=lambda e: (e.at, e.holder.kind, e.holder.id))
 
 
+def explained_on(
+    on_wire: Mapping[UUID, Sequence[tuple[SubnetView, Role]]], seen: Iterable[SeenOn]
+) -> dict[tuple[UUID, str], Match]:
+    """By wire and address, those that a subnet of their own wire explains: whatever else there is."""
+    found = {
+        (s.wire, s.address): match(s.address, s.device_key, True, on_wire.get(s.wire, ()), None)
+        for s in seen
+        if s.device_key != UNPLACED
+    }
+    return {key: each for key, each in found.items() if each.subnet is not None}
+
+
 def _match(case: Case, seen: SeenOn) -> Match:
+    explained = case.explained.get((seen.wire, seen.address))
+    if explained is not None and seen.wire in case.known_wires and seen.device_key != UNPLACED:
+        return explained
     return match(
         seen.address,
         seen.device_key,

@@ -71,8 +71,8 @@ async def records(pool: Pool) -> list[tuple[Any, ...]]:
     """NIC records and their addresses, without the subnets."""
     rows = await pool.fetch(
         """
-        SELECT n.id, n.since, host(a.address), a.source, a.since
-        FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id ORDER BY 1, 3
+        SELECT n.id, host(a.address), a.source, a.since
+        FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id ORDER BY 1, 2
         """
     )
     return [tuple(row) for row in rows]

@@ -94,18 +94,25 @@ async def _decide_of_each_kind(day: Day) -> None:
         await day.provision()
 
 
+_RECORDS = """
+SELECT n.id, n.vm_name, min(a.since) AS since
+FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id GROUP BY n.id ORDER BY n.id
+"""
+
+
 async def test_g5_what_was_damaged_is_found_and_mended_and_every_decision_stays(day: Day) -> None:
     """NIC records deleted and changed, addresses let go of, a VM that never was; with no log to tell."""
     await day.live(4)
     await _decide_of_each_kind(day)
     await day.quiet()
     pool = day.platform.pool
-    sound = await pool.fetch("SELECT id, vm_name, since FROM inventory.nic ORDER BY id")
+    sound = await pool.fetch(_RECORDS)
     lasting = datetime.now(UTC) + timedelta(minutes=4)
     decided = await _decisions(day, lasting)
     deleted, changed = sound[0]["id"], sound[1]["id"]
     await pool.execute("DELETE FROM ipam.address WHERE holder_kind = 'nic' AND holder_id = $1", deleted)
     await pool.execute("DELETE FROM inventory.nic WHERE id = $1", deleted)
+    await pool.execute("DELETE FROM inventory.nic_address WHERE nic_id = $1", deleted)
     await pool.execute("UPDATE inventory.nic SET mac = '02:00:00:00:00:01' WHERE id = $1", changed)
     await pool.execute("DELETE FROM inventory.unmatched")
     await pool.execute(
@@ -130,7 +137,7 @@ async def test_g5_what_was_damaged_is_found_and_mended_and_every_decision_stays(
     replaced = await replace(day.source, FromResync(timedelta(minutes=1)), QUIET)
     await busy
     assert await _decisions(day, lasting) == decided
-    after = {row["id"]: row for row in await pool.fetch("SELECT id, vm_name, since FROM inventory.nic")}
+    after = {row["id"]: row for row in await pool.fetch(_RECORDS)}
     assert after[deleted]["since"] == sound[0]["since"], "it has it since then, not since the read"
     verdict = await _verified(day)
     assert verdict.equal, verdict.as_json()
@@ -141,7 +148,7 @@ async def test_g4_a_read_that_tells_no_addresses_frees_none(day: Day) -> None:
     """Tools that fell silent since, and VMs that are off: their records are made of what was said before."""
     await day.quiet()
     pool = day.platform.pool
-    before = await pool.fetch("SELECT id, since FROM inventory.nic ORDER BY id")
+    before = await pool.fetch("SELECT nic_id, since FROM inventory.nic_address ORDER BY nic_id, address")
     for machine in list(day.simulator.world.machines.values()):
         if machine.power == "poweredOn":
             day.simulator.world.power(machine, on=False)
@@ -149,7 +156,9 @@ async def test_g4_a_read_that_tells_no_addresses_frees_none(day: Day) -> None:
     await day.quiet()
     await pool.execute("DELETE FROM bus.message WHERE logged")
     replaced = await replace(day.source, FromResync(timedelta(minutes=1)), QUIET)
-    assert await pool.fetch("SELECT id, since FROM inventory.nic ORDER BY id") == before
+    assert (
+        await pool.fetch("SELECT nic_id, since FROM inventory.nic_address ORDER BY nic_id, address") == before
+    )
     assert before
     await drop_scratch(day.platform.database_url, replaced.before)
 

@@ -126,14 +126,15 @@ CREATE TABLE inventory.nic (
     device_key integer NOT NULL,
     label text NOT NULL,
     mac macaddr,
-    wire_id uuid NOT NULL,
-    since timestamptz NOT NULL
+    wire_id uuid NOT NULL
 );
 CREATE INDEX nic_by_vm ON inventory.nic (vm_id);
 CREATE INDEX nic_by_wire ON inventory.nic (wire_id);
 
+-- Written with its record by one statement each, in one transaction: a foreign key would look the record up for
+-- every address anew.
 CREATE TABLE inventory.nic_address (
-    nic_id uuid NOT NULL REFERENCES inventory.nic (id) ON DELETE CASCADE,
+    nic_id uuid NOT NULL,
     address inet NOT NULL,
     scope_id uuid NOT NULL,
     subnet_id uuid NOT NULL,
