@@ -6,7 +6,7 @@ each; this reads the frames once. A test holds the result to that of the library
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from struct import Struct, error
@@ -17,10 +17,10 @@ from pamqp import decode
 from pamqp.commands import Basic
 from pamqp.common import FieldTable, FieldValue
 
-from shared.bus.rabbitmq_wire import PAYLOAD_AT
+from shared.bus.rabbitmq_wire import BODY, HEADER, OVERHEAD, PAYLOAD_AT
 
 Malformed = (ValueError, IndexError, error, OverflowError, OSError, RecursionError)
-"""What `arrived` raises for frames that it can't make sense of."""
+"""What `Arriving` raises for frames that it can't make sense of."""
 
 
 class Properties(TypedDict, total=False):
@@ -39,7 +39,6 @@ class Properties(TypedDict, total=False):
     message_type: str
     user_id: str
     app_id: str
-    cluster_id: str
 
 
 class Arrived(NamedTuple):
@@ -57,16 +56,56 @@ class Arrived(NamedTuple):
         return self.properties.get("headers", {})
 
 
-def arrived(frames: Sequence[bytes]) -> Arrived:
-    """Out of a Basic.Deliver, a content header and the frames of the body. Raises one of `Malformed`."""
-    deliver, header, *bodies = frames
-    _, at = _short(deliver, PAYLOAD_AT + 4)
-    tag, redelivered = _TAG.unpack_from(deliver, at)
-    _, at = _short(deliver, at + _TAG.size)
-    routing_key, at = _short(deliver, at)
-    _check_end(deliver, at)
-    body = bodies[0][PAYLOAD_AT:-1] if len(bodies) == 1 else b"".join(each[PAYLOAD_AT:-1] for each in bodies)
-    return Arrived(tag, bool(redelivered & 1), routing_key, _properties(header), body)
+class Arriving:
+    """A message that is being delivered, frame by frame. Keeps the frames as they came.
+
+    Frames that make no sense, or not here, raise one of `Malformed`.
+    """
+
+    __slots__ = ("_properties", "_redelivered", "_routing_key", "_tag", "frames", "missing")
+
+    def __init__(self, deliver: bytes) -> None:
+        """`deliver`: the frame of the Basic.Deliver that it begins with."""
+        self.frames = [deliver]
+        self.missing: int | None = None
+        """Bytes of the body that have not come; None until the header has told how many there are."""
+        at = _after_consumer(deliver)
+        self._tag, self._redelivered = _TAG.unpack_from(deliver, at)
+        _, at = _short(deliver, at + _TAG.size)
+        self._routing_key, at = _short(deliver, at)
+        _check_end(deliver, at)
+
+    def add(self, kind: int, frame: bytes) -> None:
+        """The next frame on the same channel."""
+        if kind != (HEADER if self.missing is None else BODY):
+            raise ValueError(f"a frame of kind {kind} amid a delivery")
+        if self.missing is None:
+            (size,) = _SIZE.unpack_from(frame, _SIZE_AT)
+            self._properties = _properties(frame)
+            self.missing = size
+        else:
+            self.missing -= len(frame) - OVERHEAD
+        self.frames.append(frame)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole body is there."""
+        return self.missing is not None and self.missing <= 0
+
+    def message(self) -> Arrived:
+        """The message; to be called when it is complete."""
+        _, _, *bodies = self.frames
+        body = b"".join([each[PAYLOAD_AT:-1] for each in bodies])
+        return Arrived(self._tag, bool(self._redelivered & 1), self._routing_key, self._properties, body)
+
+
+def consumer_of(deliver: bytes) -> bytes:
+    """The tag of the consumer that a Basic.Deliver is for, or something else if the frame makes no sense."""
+    return deliver[_CONSUMER_AT + 1 : _after_consumer(deliver)]
+
+
+def _after_consumer(deliver: bytes) -> int:
+    return _CONSUMER_AT + 1 + deliver[_CONSUMER_AT]
 
 
 def arrived_by_library(delivered: DeliveredMessage) -> Arrived:
@@ -74,23 +113,27 @@ def arrived_by_library(delivered: DeliveredMessage) -> Arrived:
     delivery = delivered.delivery
     if not isinstance(delivery, Basic.Deliver | Basic.GetOk) or delivery.delivery_tag is None:
         raise TypeError(f"{delivery!r} is no delivery")
-    properties = {name: value for name, value in delivered.header.properties if value is not None}
+    set_ones = {name: value for name, value in delivered.header.properties if value is not None}
+    set_ones.pop("cluster_id", None)  # AMQP has taken it back
     return Arrived(
         delivery.delivery_tag,
         bool(delivery.redelivered),
         delivery.routing_key or "",
-        cast("Properties", properties),
+        cast("Properties", set_ones),
         delivered.body,
     )
 
 
+_CONSUMER_AT = PAYLOAD_AT + 4
 _TAG = Struct(">qB")
+_SIZE = Struct(">Q")
+_SIZE_AT = PAYLOAD_AT + 4
 _FLAGS = Struct(">H")
 _LONG = Struct(">I")
 _NUMBER = Struct(">q")
 _FLAGS_AT = PAYLOAD_AT + 12
-_FLAGS_OF_NOTHING = 0b11
-"""No property has these: the lowest says that more flags follow."""
+_FLAGS_OF_NOTHING = 0b111
+"""No property has these: the lowest says that more flags follow, and the third one AMQP has taken back."""
 _TEXT_KIND, _NUMBER_KIND = b"Sl"
 
 _Read = Callable[[bytes, int], tuple[FieldValue, int]]

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import ssl
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, SupportsIndex
 
 import aio_pika
@@ -37,9 +38,9 @@ def library_fits() -> bool:
 class SortingReader(asyncio.StreamReader):
     """What the library reads from: without the deliveries that somebody else takes."""
 
-    def __init__(self, takers: Takers) -> None:
-        self._clock = asyncio.get_running_loop().time
+    def __init__(self, takers: Takers, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
+        self._clock = clock
         self._takers = takers
         self._sorter = Sorter(takers)
         self._heard = self._clock()

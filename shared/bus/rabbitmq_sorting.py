@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
-from struct import Struct
 
-from shared.bus.rabbitmq_arrivals import Arrived, Malformed, arrived
+from shared.bus.rabbitmq_arrivals import Arrived, Arriving, Malformed, consumer_of
 from shared.bus.rabbitmq_wire import BODY, END, FRAME, HEADER, HEARTBEAT, METHOD, OVERHEAD, PAYLOAD_AT
 
 Taker = Callable[[Arrived], None]
@@ -22,9 +21,6 @@ _Key = tuple[int, bytes]
 
 _DELIVER = b"\x00\x3c\x00\x3c"
 """Class 60, method 60."""
-_TAG_AT = PAYLOAD_AT + 4
-_BODY_SIZE = Struct(">Q")
-_BODY_SIZE_AT = PAYLOAD_AT + 4
 _KINDS = frozenset((METHOD, HEADER, BODY, HEARTBEAT))
 
 
@@ -49,7 +45,7 @@ class Takers:
         return self._by_key.get(key)
 
     def leave(self, key: _Key) -> None:
-        """Have the library take them from now on."""
+        """Have the library take them from now on: it takes its time, and we would overtake it."""
         self._by_key.pop(key, None)
 
     def remove(self, taker: Taker) -> None:
@@ -58,39 +54,13 @@ class Takers:
             del self._by_key[key]
 
 
-class _Content:
-    """A delivery that is not complete yet."""
-
-    __slots__ = ("frames", "key", "missing", "taker")
-
-    def __init__(self, key: _Key, taker: Taker, deliver: bytes) -> None:
-        self.key = key
-        self.taker = taker
-        self.frames = [deliver]
-        self.missing: int | None = None
-        """Bytes of the body; None until the header has come."""
-
-    def add(self, kind: int, frame: bytes) -> bool:
-        """False when another frame should have come."""
-        if self.missing is None:
-            if kind != HEADER or len(frame) <= _BODY_SIZE_AT + _BODY_SIZE.size:
-                return False
-            (self.missing,) = _BODY_SIZE.unpack_from(frame, _BODY_SIZE_AT)
-        elif kind == BODY:
-            self.missing -= len(frame) - OVERHEAD
-        else:
-            return False
-        self.frames.append(frame)
-        return True
-
-
 class Sorter:
     """Sorts what one connection receives."""
 
     def __init__(self, takers: Takers) -> None:
         self._takers = takers
-        self._contents: dict[int, _Content] = {}
-        """By channel."""
+        self._begun: dict[int, tuple[_Key, Taker, Arriving]] = {}
+        """Deliveries that are not complete yet, by channel."""
         self._rest = bytearray()
         self._enough = 0
         """Bytes that `_rest` must have before there is a frame in it."""
@@ -110,12 +80,11 @@ class Sorter:
         while until - at >= OVERHEAD:
             kind, channel, size = FRAME.unpack_from(data, at)
             enough = size + OVERHEAD
-            if kind not in _KINDS:
-                return b"".join((*others, *self._break(data[at:])))
-            if until - at < enough:
-                break
+            sane = kind in _KINDS and (size or kind == HEARTBEAT)
             frame = data[at : at + enough]
-            if not frame.endswith(END) or not (size or kind == HEARTBEAT):
+            if sane and len(frame) < enough:
+                break
+            if not sane or not frame.endswith(END):
                 return b"".join((*others, *self._break(data[at:])))
             others += self._sort(kind, channel, frame)
             at, enough = at + enough, OVERHEAD
@@ -130,40 +99,40 @@ class Sorter:
         return rest
 
     def _sort(self, kind: int, channel: int, frame: bytes) -> Sequence[bytes]:
-        content = self._contents.get(channel)
-        if content is None:
+        """What the library is to read of this frame and of those in front of it."""
+        begun = self._begun.get(channel)
+        if begun is None:
             return () if self._begins(kind, channel, frame) else (frame,)
-        if not content.add(kind, frame):
-            return (*self._leave(channel, content), frame)
-        if content.missing is None or content.missing > 0:
-            return ()
+        key, taker, arriving = begun
         try:
-            message = arrived(content.frames)
+            arriving.add(kind, frame)
         except Malformed:
-            return self._leave(channel, content)
-        del self._contents[channel]
-        content.taker(message)
+            del self._begun[channel]
+            self._takers.leave(key)
+            return (*arriving.frames, frame)
+        if arriving.is_complete:
+            del self._begun[channel]
+            taker(arriving.message())
         return ()
 
     def _begins(self, kind: int, channel: int, frame: bytes) -> bool:
+        """Whether a delivery begins that somebody takes."""
         if kind != METHOD or not frame.startswith(_DELIVER, PAYLOAD_AT):
             return False
-        key = (channel, frame[_TAG_AT + 1 : _TAG_AT + 1 + frame[_TAG_AT]])
+        key = (channel, consumer_of(frame))
         taker = self._takers.of(key)
         if taker is None:
             return False
-        self._contents[channel] = _Content(key, taker, frame)
+        try:
+            self._begun[channel] = (key, taker, Arriving(frame))
+        except Malformed:
+            self._takers.leave(key)
+            return False
         return True
-
-    def _leave(self, channel: int, content: _Content) -> list[bytes]:
-        # With all that follow, or they would overtake this one: the library takes its time.
-        del self._contents[channel]
-        self._takers.leave(content.key)
-        return content.frames
 
     def _break(self, data: bytes) -> Sequence[bytes]:
         """No frame begins here, and nobody could say where the next one does."""
         self._broken = True
-        begun = [frame for content in self._contents.values() for frame in content.frames]
-        self._contents.clear()
-        return (*begun, data)
+        kept = [frame for _, _, arriving in self._begun.values() for frame in arriving.frames]
+        self._begun.clear()
+        return (*kept, data)
