@@ -87,15 +87,11 @@ async def consume(
 
 async def _consume_batches(handling: _Handling, size: int, linger: timedelta, backoff: Backoff) -> None:
     stopping = asyncio.create_task(handling.stop.wait())
-    held = prefetch = ALONE
     try:
         while not handling.stop.is_set():
-            if prefetch != held:
-                await handling.consumer.allow(prefetch)
-                held = prefetch
             # Nothing more comes to who may hold one message only: no use in waiting for it.
-            patience = linger if held > ALONE else timedelta(0)
-            waiting = asyncio.create_task(handling.consumer.batch(min(size, held), patience))
+            patience = linger if handling.held > ALONE else timedelta(0)
+            waiting = asyncio.create_task(handling.consumer.batch(min(size, handling.held), patience))
             try:
                 await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -104,9 +100,7 @@ async def _consume_batches(handling: _Handling, size: int, linger: timedelta, ba
                     waiting.cancel()
                     await asyncio.gather(waiting, return_exceptions=True)
             if not waiting.cancelled():
-                together = size_for(max(each.attempt for each in waiting.result()), size)
-                await handling.handle(waiting.result(), together)
-                prefetch = prefetch_for(together, size)
+                await handling.handle(waiting.result(), size)
                 backoff.succeeded()
     finally:
         stopping.cancel()
@@ -127,17 +121,33 @@ class _Handling:
     ) -> None:
         self._unread = unread
         self.consumer = consumer
+        self.held = ALONE
+        """How many messages we may hold."""
         self.stop = stop
         self._queue = queue
         self._handler = handler
         self._log = logger
 
-    async def handle(self, deliveries: Sequence[Delivery], together: int) -> None:
-        """Handle and settle a batch, so many messages at a time."""
-        for start in range(0, len(deliveries), together):
-            await self._handle(deliveries[start : start + together])
+    async def handle(self, deliveries: Sequence[Delivery], size: int) -> None:
+        """Handle and settle a batch, up to `size` messages at a time, fewer where some need care.
 
-    async def _handle(self, deliveries: Sequence[Delivery]) -> None:
+        RabbitMQ takes back what is on its way to us when we ask for another prefetch, and counts that as an
+        attempt; the innocent would then need care themselves. Nothing is on its way while we hold all we may:
+        so we ask for less before the first acknowledgement, and for more after the work but before the last.
+        """
+        together = size_for(max(each.attempt for each in deliveries), size)
+        allowed = prefetch_for(together, size)
+        if allowed < self.held:
+            await self._allow(allowed)
+        for start in range(0, len(deliveries), together):
+            await self._handle(deliveries[start : start + together], allowed)
+
+    async def _allow(self, prefetch: int) -> None:
+        if prefetch != self.held:
+            await self.consumer.allow(prefetch)
+            self.held = prefetch
+
+    async def _handle(self, deliveries: Sequence[Delivery], allowed: int) -> None:
         began = time.perf_counter()
         received = await self._read(deliveries)
         if received:
@@ -148,6 +158,7 @@ class _Handling:
                 await self._give_up(received[0], error)
             else:
                 await self._one_by_one(received)
+        await self._allow(allowed)
         await self.consumer.ack(deliveries[-1])
         seconds = time.perf_counter() - began
         metrics.BATCH.labels(self._queue).observe(len(deliveries))
