@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -15,7 +16,6 @@ from services.allocator.queries import VmRow
 from services.cli.asking import operator, order
 from services.cli.names import not_known, pick
 from services.cli.outcome import Ended, Refused
-from services.cli.provisioning import Progress, VcenterConnection, connect, create_vm
 from services.collector import registry
 from services.collector.credentials import resolve
 from shared.events.commands import Complaint, ReservationCancel
@@ -23,10 +23,13 @@ from shared.events.placement import VmCreatePlaced
 from shared.runtime.environment import Platform
 from shared.runtime.errors import PatchbayError
 
+if TYPE_CHECKING:
+    from services.cli.provisioning import Progress, VcenterConnection
+
 AT_ONCE = 4
 """VMs that one vCenter is asked for at the same time."""
 
-Watch = Callable[[VmCreatePlaced], Progress]
+Watch = Callable[[VmCreatePlaced], "Progress"]
 """Whom to tell how far a VM is."""
 
 
@@ -122,6 +125,8 @@ async def create_all(
 async def _login(
     platform: Platform, vcenter: UUID, account: Account | None, stack: AsyncExitStack
 ) -> VcenterConnection:
+    from services.cli.provisioning import connect  # noqa: PLC0415  pyVmomi; few commands create VMs
+
     known = await registry.get(platform.pool, vcenter)
     if account is None:
         user = resolve(known.user_ref, what=f"the user of vCenter {known.name!r}")
@@ -145,6 +150,8 @@ async def _create(
     progress: Progress,
     template: VmRow | None,
 ) -> Applied:
+    from services.cli.provisioning import create_vm  # noqa: PLC0415  pyVmomi
+
     try:
         moid = await create_vm(
             connection, answer, template=template.moid if template else None, on_progress=progress

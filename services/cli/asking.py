@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.cli.outcome import Misused, Refused, version
+from services.cli.outcome import Misused, Refused
+from services.cli.version import version
 from shared.bus.port import Bus, NoReply, Unroutable
 from shared.events.base import Event
 from shared.events.codec import decode

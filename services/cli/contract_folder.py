@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from services.cli.outcome import Misused, say, version
+from services.cli.outcome import Misused, say
+from services.cli.version import version
 from shared.events.contract.files import SCHEMAS, contract_files
 from shared.events.contract.schemas import Schema
 

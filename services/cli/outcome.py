@@ -9,7 +9,6 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -86,14 +85,6 @@ def end(ended: Ended, *, as_json: bool = False) -> typer.Exit:
     if ended.hint:
         console.print(ended.hint, markup=False)
     return typer.Exit(ended.exit_code)
-
-
-def version() -> str:
-    """The release, as installed."""
-    try:
-        return metadata.version("patchbay")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 def leave_pipe_quietly() -> None:

@@ -13,7 +13,6 @@ import asyncpg
 
 from shared.runtime.errors import PermanentError
 from shared.store.connection import connect, plain, translate_errors
-from shared.store.migrate import upgrade
 
 PREFIX = "patchbay_scratch_"
 """What the names of such databases begin with: nothing else is ever taken for one, or removed."""
@@ -44,6 +43,8 @@ async def scratch_database(url: str, purpose: str) -> AsyncIterator[Scratch]:
     scratch = Scratch(beside(url, name), name)
     await _create(url, name)
     try:
+        from shared.store.migrate import upgrade  # noqa: PLC0415  Alembic is slow to import
+
         await upgrade(scratch.url)
         await _run(scratch.url, _SILENCE)
         yield scratch

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import typer
 
+from services.cli.later import real
 from services.cli.main import app
 
 COMMANDS: Any = typer.main.get_command(app)
@@ -39,7 +40,7 @@ def _wrong(words: list[str], *, whole: bool) -> Iterator[str]:
         if words[0] not in command.commands:
             yield f"there is no command {words[0]!r}"
             return
-        command = command.commands[words.pop(0)]
+        command = real(command.commands[words.pop(0)])
     context = command.make_context("patchbay", [], resilient_parsing=True)
     if whole and "…" not in words:
         yield from _unparsable(command, context, words)

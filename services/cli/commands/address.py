@@ -11,6 +11,7 @@ from rich.text import Text
 
 from services.allocator.address_queries import ReservedRow, list_reserved
 from services.cli.asking import operator, order
+from services.cli.commands import address_sharing
 from services.cli.commands.subnet_changes import Scope
 from services.cli.instance import ended_well, with_platform
 from services.cli.moments import calendar_time
@@ -177,3 +178,8 @@ def _carry_out(command: AllocatorCommand, done: Any, *, as_json: bool) -> None:
         lambda: Text(f"{tried}{done(result)}", style="yellow" if tried else ""),
         as_json=as_json,
     )
+
+
+app.command()(address_sharing.share)
+app.command()(address_sharing.unshare)
+app.command()(address_sharing.shared)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.text import Text
 
-from services.cli.commands import replay
+from services.cli.commands import replay, trace
 from services.cli.filters import (
     AddressOption,
     Filters,
@@ -181,3 +181,6 @@ def _line(entry: LogEntry, envelope: Envelope[Event]) -> Text:
     text.no_wrap = True
     text.overflow = "ignore" if not people().is_terminal else "fold"
     return text
+
+
+app.command()(trace.trace)

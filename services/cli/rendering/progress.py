@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from services.cli.applying import Watch
 from services.cli.outcome import aside, say
-from services.cli.provisioning import Progress as Told
 from shared.events.placement import VmCreatePlaced
+
+if TYPE_CHECKING:
+    from services.cli.provisioning import Progress as Told
 
 MOST_BARS = 8
 """VMs that each have a bar to the end; of more only those in work have one, and all together another."""
