@@ -46,7 +46,7 @@ class Unreadable(Exception):
 
 def encode(envelope: Envelope[Event]) -> bytes:
     """The envelope as structured-mode JSON. Raises `Unreadable` ("oversized") above `MAX_BODY_BYTES`."""
-    body = envelope.model_dump_json(exclude_none=True).encode()
+    body = envelope.__pydantic_serializer__.to_json(envelope, exclude_none=True)
     if len(body) > MAX_BODY_BYTES:
         raise Unreadable(
             "oversized", f"{envelope.type} {envelope.subject}: {len(body)} bytes, limit {MAX_BODY_BYTES}"

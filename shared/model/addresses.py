@@ -81,9 +81,11 @@ _MAYBE_IPV4 = bytes(8)
 
 
 def _address_text(value: object) -> str:
-    if not isinstance(value, str | IPv4Address | IPv6Address):
-        raise ValueError(f"{value!r} is not an IP address")  # noqa: TRY004  pydantic turns only ValueError into its own
-    return canonical(value) if isinstance(value, str) else str(parse_address(value))
+    if isinstance(value, str):
+        return canonical(value)
+    if isinstance(value, IPv4Address | IPv6Address):
+        return str(parse_address(value))
+    raise ValueError(f"{value!r} is not an IP address")
 
 
 @lru_cache(maxsize=16_384)
@@ -97,7 +99,7 @@ def canonical(text: str) -> str:
 
 def _prefix_text(value: object) -> str:
     if not isinstance(value, str | IPv4Network | IPv6Network):
-        raise ValueError(f"{value!r} is not a prefix")  # noqa: TRY004  as above
+        raise ValueError(f"{value!r} is not a prefix")  # noqa: TRY004  pydantic turns only ValueError into its own
     return str(parse_prefix(value))
 
 
