@@ -11,6 +11,9 @@ import asyncpg
 from shared.ipam.connection import Connection
 from shared.ipam.domain import Held, Holder, Reserved
 from shared.ipam.domain.claims import Place
+from shared.store.ahead import begin
+
+_WRITE = "SELECT ipam.write($1, $2, $3::text[]::inet[], $4, $5, $6, $7, $8, $9, $10::text[]::inet[])"
 
 
 async def examine(
@@ -42,15 +45,16 @@ async def write(
 ) -> bool:
     """Insert rows, give addresses that are in the ledger other holders, and take addresses out of it.
 
-    False, and nothing is written, when somebody was faster to one of the inserted addresses. All but these
-    are locked by `examine`.
+    False, and nothing is written, when somebody was faster to an inserted address of no subnet. All others
+    are locked, by `examine` or with their subnet.
     """
     if not (inserts or updates or deletes):
         return True
-    written: bool = await conn.fetchval(
-        "SELECT ipam.write($1, $2, $3::text[]::inet[], $4, $5, $6, $7, $8, $9, $10::text[]::inet[])",
-        *(scope, len(updates), *_columns([*updates, *inserts]), deletes),
-    )
+    values = (scope, len(updates), *_columns([*updates, *inserts]), deletes)
+    if all(row.subnet is not None for row in inserts):
+        await begin(conn, _WRITE, *values)
+        return True
+    written: bool = await conn.fetchval(_WRITE, *values)
     return written
 
 

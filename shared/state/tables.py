@@ -70,12 +70,14 @@ async def state_tables(conn: Connection, schemas: Sequence[str] = SCHEMAS) -> li
 
 
 def in_order(tables: Iterable[Table]) -> list[Table]:
-    """Parents before children; else as given. The free intervals come behind the addresses they follow."""
+    """Parents before children; else as given. Subnets, then their addresses, then what these leave free."""
     by_name = {table.full_name: table for table in tables}
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for name, table in by_name.items():
         sorter.add(name, *(parent for parent in table.parents if parent in by_name))
-    if {"ipam.free_interval", "ipam.address"} <= by_name.keys():
-        # A trigger takes inserted addresses out of the intervals; those that are copied know them already.
+    if {"ipam.free_interval", "ipam.address", "ipam.subnet"} <= by_name.keys():
+        # A trigger looks for the subnets of inserted addresses, and takes these out of the intervals; those
+        # that are copied know them already.
+        sorter.add("ipam.address", "ipam.subnet")
         sorter.add("ipam.free_interval", "ipam.address")
     return [by_name[name] for name in sorter.static_order()]

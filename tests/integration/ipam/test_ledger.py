@@ -64,6 +64,62 @@ async def test_g1_the_database_refuses_addresses_with_a_mask_and_unknown_scopes(
             await conn.execute(insert, nic("no scope").id, "10.0.0.1")
 
 
+async def test_the_database_refuses_addresses_of_subnets_that_are_not_there_or_of_another_scope(
+    pool: Pool,
+) -> None:
+    insert = """
+        INSERT INTO ipam.address (scope_id, address, subnet_id, holder_kind, holder_id, since)
+        SELECT $1, '10.0.0.0'::inet + n, s, 'nic', gen_random_uuid(), now()
+        FROM unnest($2::uuid[]) WITH ORDINALITY AS t (s, n)
+    """
+    move = "UPDATE ipam.address SET subnet_id = $1 WHERE address = '10.0.0.1'"
+    async with pool.acquire() as conn:
+        async with conn.transaction():
+            here = (await create(conn, "10.0.0.0/29")).id
+            elsewhere = (await create(conn, "10.0.0.0/29", scope="lab")).id
+        for wrong in (elsewhere, nic("no subnet").id):
+            with pytest.raises(asyncpg.ForeignKeyViolationError):
+                await conn.execute(insert, SCOPE, [here, wrong])
+        await conn.execute(insert, SCOPE, [here, here])
+        for wrong in (elsewhere, nic("no subnet").id):
+            with pytest.raises(asyncpg.ForeignKeyViolationError):
+                await conn.execute(move, wrong)
+        await conn.execute(move, None)
+        await conn.execute(move, here)
+
+
+async def test_the_database_keeps_a_subnet_that_addresses_are_of_and_clears_up_after_one_that_goes(
+    pool: Pool,
+) -> None:
+    async with pool.acquire() as conn, conn.transaction():
+        subnet = await create(conn, "10.0.0.0/29")
+        await occupy(conn, SCOPE, [Claim("10.0.0.3", nic("a"), NOON)])
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            async with conn.transaction():
+                await conn.execute("DELETE FROM ipam.subnet WHERE id = $1", subnet.id)
+        await release(conn, SCOPE, [Release("10.0.0.3", nic("a"), NOON)], cooldown=False)
+        assert await free_in(conn, subnet.id) == [("10.0.0.1", "10.0.0.6")]
+        await conn.execute("DELETE FROM ipam.subnet WHERE id = $1", subnet.id)
+        assert await free_in(conn, subnet.id) == []
+
+
+async def test_a_subnet_deleted_past_the_ledger_waits_for_who_takes_its_addresses(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        subnet = await create(conn, "10.0.0.0/29")
+
+    async def delete() -> None:
+        async with pool.acquire() as conn:
+            await conn.execute("DELETE FROM ipam.subnet WHERE id = $1", subnet.id)
+
+    async with transaction(pool) as conn:
+        await occupy(conn, SCOPE, [Claim("10.0.0.3", nic("a"), NOON)])
+        deletion = asyncio.create_task(delete())
+        async with pool.acquire() as other:
+            await somebody_waits(other)
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await deletion
+
+
 async def test_g7_free_intervals_follow_rows_written_past_the_ledger(pool: Pool) -> None:
     async with pool.acquire() as conn:
         async with conn.transaction():

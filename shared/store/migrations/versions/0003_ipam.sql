@@ -40,8 +40,7 @@ CREATE TABLE ipam.subnet (
     UNIQUE (scope_id, name),
     -- Subnets of one scope never overlap, so the greatest prefix not above an address is the only one that
     -- can contain it: one step in this index.
-    UNIQUE (scope_id, prefix),
-    UNIQUE (id, scope_id)
+    UNIQUE (scope_id, prefix)
 );
 CREATE INDEX subnet_by_prefix ON ipam.subnet USING gist (prefix inet_ops);
 CREATE INDEX subnet_by_default_wire ON ipam.subnet (default_wire);
@@ -67,8 +66,10 @@ CREATE TABLE ipam.subnet_wire (
 CREATE INDEX subnet_wire_by_wire ON ipam.subnet_wire (wire_id);
 
 -- G1: the primary key is the guarantee. One row per address that is not free to hand out; one holder each.
+-- That its scope and its subnet exist is seen to by triggers, for all rows of a statement at once: foreign keys
+-- would do it row by row, at the price of writing the row a second time.
 CREATE TABLE ipam.address (
-    scope_id uuid NOT NULL REFERENCES ipam.scope (id),
+    scope_id uuid NOT NULL,
     address inet NOT NULL CHECK (masklen(address) = CASE family(address) WHEN 4 THEN 32 ELSE 128 END),
     -- The subnet of the scope that contains the address. It may be outside the subnet's ranges.
     subnet_id uuid,
@@ -81,8 +82,7 @@ CREATE TABLE ipam.address (
     until timestamptz CHECK (holder_kind <> 'cooling' OR until IS NOT NULL),
     note text,
     -- The address first: what an address is in any scope is asked as often as what it is in one.
-    PRIMARY KEY (address, scope_id),
-    FOREIGN KEY (subnet_id, scope_id) REFERENCES ipam.subnet (id, scope_id)
+    PRIMARY KEY (address, scope_id)
 );
 CREATE INDEX address_by_holder ON ipam.address (holder_id);
 CREATE INDEX address_by_subnet ON ipam.address (subnet_id, address);
@@ -107,7 +107,7 @@ CREATE INDEX reserved_address_by_end ON ipam.reserved_address (until) WHERE unti
 -- free address is the end of an index, however full or large the subnet. The key is `last` because
 -- addresses are mostly taken from the low end: moving `first` then touches no index.
 CREATE TABLE ipam.free_interval (
-    subnet_id uuid NOT NULL REFERENCES ipam.subnet (id) ON DELETE CASCADE,
+    subnet_id uuid NOT NULL,
     first inet NOT NULL,
     last inet NOT NULL CHECK (last >= first),
     PRIMARY KEY (subnet_id, last)
@@ -136,14 +136,19 @@ BEGIN
 END $$;
 
 -- The subnet of each address, NULL where none contains it; in the order of `addresses`.
-CREATE FUNCTION ipam.subnets_of(scope uuid, addresses inet[]) RETURNS uuid[] LANGUAGE sql STABLE AS $$
-    SELECT coalesce(array_agg(CASE WHEN s.prefix >>= a.address THEN s.id END ORDER BY a.place), '{}')
-    FROM unnest(addresses) WITH ORDINALITY AS a (address, place)
-    LEFT JOIN LATERAL (
-        SELECT id, prefix FROM ipam.subnet
-        WHERE scope_id = scope AND prefix <= a.address ORDER BY prefix DESC LIMIT 1
-    ) s ON true
-$$;
+CREATE FUNCTION ipam.subnets_of(scope uuid, addresses inet[]) RETURNS uuid[] LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT CASE WHEN s.prefix >>= a.address THEN s.id END
+        FROM unnest(addresses) WITH ORDINALITY AS a (address, place)
+        LEFT JOIN LATERAL (
+            SELECT id, prefix FROM ipam.subnet
+            WHERE scope_id = scope AND prefix <= a.address ORDER BY prefix DESC LIMIT 1
+        ) s ON true
+        ORDER BY a.place
+    );
+END $$;
 
 -- Locks what writing to `addresses` needs, then tells who holds each.
 CREATE FUNCTION ipam.examine(scope uuid, addresses inet[])
@@ -152,30 +157,27 @@ RETURNS TABLE (
     holder_kind text, holder_id uuid, since timestamptz, until timestamptz, note text,
     mac macaddr, reserved_since timestamptz, reserved_until timestamptz, reserved_note text
 ) LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     subnets uuid[];
+    lone inet[];
 BEGIN
     PERFORM ipam.lock_scope(scope, false);
     subnets := ipam.subnets_of(scope, addresses);
     PERFORM 1 FROM ipam.subnet s WHERE s.id = ANY (subnets) ORDER BY s.id FOR NO KEY UPDATE;
     -- The subnet's lock stands for its addresses; those of no subnet are locked one by one.
-    PERFORM 1 FROM ipam.address a
-    WHERE a.scope_id = scope AND a.subnet_id IS NULL
-      AND a.address IN (SELECT c.address FROM unnest(addresses, subnets) AS c (address, subnet)
-                        WHERE c.subnet IS NULL)
-    ORDER BY a.address FOR UPDATE;
+    lone := ARRAY(SELECT c.address FROM unnest(addresses, subnets) AS c (address, subnet) WHERE c.subnet IS NULL);
+    IF lone <> '{}' THEN
+        PERFORM 1 FROM ipam.address a
+        WHERE a.scope_id = scope AND a.address = ANY (lone) ORDER BY a.address FOR UPDATE;
+    END IF;
     RETURN QUERY
         SELECT c.subnet, s.cooldown_seconds, s.allocation_order = 'longest_unused',
                a.holder_kind, a.holder_id, a.since, a.until, a.note, k.mac, k.since, k.until, k.note
         FROM unnest(addresses, subnets) WITH ORDINALITY AS c (address, subnet, place)
         LEFT JOIN ipam.subnet s ON s.id = c.subnet
-        LEFT JOIN LATERAL (
-            SELECT * FROM ipam.address x WHERE x.scope_id = scope AND x.address = c.address LIMIT 1
-        ) a ON true
-        LEFT JOIN LATERAL (
-            SELECT * FROM ipam.reserved_address y WHERE y.scope_id = scope AND y.address = c.address LIMIT 1
-        ) k ON true
+        LEFT JOIN ipam.address a ON a.scope_id = scope AND a.address = c.address
+        LEFT JOIN ipam.reserved_address k ON k.scope_id = scope AND k.address = c.address
         ORDER BY c.place;
 END $$;
 
@@ -196,8 +198,8 @@ BEGIN
 END $$;
 
 -- Writes what was decided on addresses that are locked: the first `known` of the rows are in the ledger and get
--- these holders, the others are new, `gone` are taken out. False, and nothing is written, when somebody was
--- faster to a new one: it is in no subnet, no lock stood for it.
+-- these holders, the others are new; `gone` are taken out. False, and nothing is written, when somebody was
+-- faster to a new one that is in no subnet, as no lock stands for those.
 CREATE FUNCTION ipam.write(
     scope uuid, known integer, addresses inet[], subnets uuid[], kinds text[], ids uuid[],
     sinces timestamptz[], untils timestamptz[], notes text[], gone inet[]
@@ -228,7 +230,7 @@ BEGIN
     RETURN true;
 EXCEPTION WHEN unique_violation THEN
     GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
-    IF broken <> 'address_pkey' THEN
+    IF broken <> 'address_pkey' OR array_position(subnets[known + 1:], NULL) IS NULL THEN
         RAISE;
     END IF;
     RETURN false;
@@ -237,14 +239,22 @@ END $$;
 -- Free intervals follow the rows of ipam.address, whoever writes those.
 
 CREATE FUNCTION ipam.withdraw_free() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     subnets constant uuid[] := ARRAY(SELECT DISTINCT t.subnet_id FROM taken t WHERE t.subnet_id IS NOT NULL);
 BEGIN
+    PERFORM 1 FROM ipam.subnet s WHERE s.id = ANY (subnets) ORDER BY s.id FOR NO KEY UPDATE;
+    IF EXISTS (
+        SELECT FROM (SELECT DISTINCT t.scope_id, t.subnet_id FROM taken t) n
+        LEFT JOIN ipam.scope c ON c.id = n.scope_id
+        LEFT JOIN ipam.subnet s ON s.id = n.subnet_id AND s.scope_id = n.scope_id
+        WHERE c.id IS NULL OR (s.id IS NULL AND n.subnet_id IS NOT NULL)
+    ) THEN
+        RAISE foreign_key_violation USING MESSAGE = 'an address is of a scope or subnet that is not there';
+    END IF;
     IF subnets = '{}' THEN
         RETURN NULL;
     END IF;
-    PERFORM 1 FROM ipam.subnet s WHERE s.id = ANY (subnets) ORDER BY s.id FOR NO KEY UPDATE;
     -- An interval falls into the pieces before each taken address, which get rows of their own, and the
     -- piece behind the last one, which keeps the interval's row: both have the same `last`.
     WITH hit AS (
@@ -331,10 +341,33 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- An address that is given a subnet: those are few, and looked at one by one.
+CREATE FUNCTION ipam.require_subnet() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM ipam.subnet s WHERE s.id = NEW.subnet_id AND s.scope_id = NEW.scope_id) THEN
+        RAISE foreign_key_violation USING MESSAGE = 'an address is of a subnet that is not there';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- A subnet goes with its free intervals, and not as long as addresses are of it.
+CREATE FUNCTION ipam.clear_subnet() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM ipam.address a WHERE a.subnet_id = OLD.id) THEN
+        RAISE foreign_key_violation USING MESSAGE = 'the ledger has addresses of subnet ' || OLD.id;
+    END IF;
+    DELETE FROM ipam.free_interval WHERE subnet_id = OLD.id;
+    RETURN NULL;
+END $$;
+
 CREATE TRIGGER address_taken AFTER INSERT ON ipam.address
     REFERENCING NEW TABLE AS taken FOR EACH STATEMENT EXECUTE FUNCTION ipam.withdraw_free();
 CREATE TRIGGER address_gone AFTER DELETE ON ipam.address
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ipam.restore_free();
+
+CREATE TRIGGER address_placed AFTER UPDATE OF scope_id, subnet_id ON ipam.address
+    FOR EACH ROW WHEN (NEW.subnet_id IS NOT NULL) EXECUTE FUNCTION ipam.require_subnet();
+CREATE TRIGGER subnet_gone AFTER DELETE ON ipam.subnet FOR EACH ROW EXECUTE FUNCTION ipam.clear_subnet();
 
 -- Works the free intervals of a subnet out anew: for a new subnet, changed ranges or a changed gateway.
 CREATE FUNCTION ipam.rebuild_free(of_subnet uuid) RETURNS void LANGUAGE plpgsql AS $$
