@@ -72,6 +72,7 @@ class Occasion:
 
     def __init__(self, envelopes: Iterable[Envelope[Event]]) -> None:
         self._envelopes = list(envelopes)
+        self._latest: Envelope[Event] | None = None
         self._of_vm: dict[UUID, Envelope[Event]] = {}
 
     def led_to(self, vm: UUID, envelope: Envelope[Event]) -> None:
@@ -84,7 +85,9 @@ class Occasion:
         """The event that led to what happens to `vm`, or to what happens at all."""
         if vm is not None and vm in self._of_vm:
             return self._of_vm[vm]
-        return max(self._envelopes, key=lambda e: e.time)
+        if self._latest is None:
+            self._latest = max(self._envelopes, key=lambda e: e.time)
+        return self._latest
 
     def at(self, vm: UUID | None = None) -> datetime:
         """When that was observed."""

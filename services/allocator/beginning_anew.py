@@ -16,11 +16,12 @@ from uuid import UUID
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Occasion
 from services.allocator.domain.history import fold
+from services.allocator.history_rows import read_history, write_heads
 from services.allocator.locking import lock_writes
 from services.allocator.objects import Key
 from services.allocator.scopes import everything_of
 from services.allocator.settling import Policy, settle
-from services.allocator.sighting_rows import Tagged, read_history, write_heads, write_sightings
+from services.allocator.sighting_rows import Tagged, write_sightings
 from shared.events.envelope import Envelope
 from shared.ipam.reserving import reserve_again
 from shared.model.ordering import BEFORE_ALL
@@ -167,9 +168,8 @@ async def _fold_again(conn: Connection, policy: Policy) -> None:
         }
         tracks = {place: track for place, track in tracks.items() if track.order != BEFORE_ALL}
         await write_heads(conn, tracks)
-        seen = {
-            (place, key): Tagged(sighting, None, live=False)
+        nobodys = {
+            place: {key: Tagged(seen, None, live=False) for key, seen in track.sightings.items()}
             for place, track in tracks.items()
-            for key, sighting in track.sightings.items()
         }
-        await write_sightings(conn, {}, seen)
+        await write_sightings(conn, [(place, {}, tags) for place, tags in nobodys.items()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -28,24 +28,26 @@ class Grace:
     """How long another address must have been reported until it takes the place of the one before."""
     current_to: Mapping[UUID, datetime] = field(default_factory=dict)
 
-    def place_of(self, vm: VmAt, track: Track | None = None) -> Place:
+    def place_of(self, vm: VmAt, track: Track) -> Place:
         """Where the VM is, or was, and what lingers there: itself, or devices that `track` knows of."""
-        place = vm.place
-        lingers = place.removed and self._lately(place.vcenter, place.gone_at)
-        if track is None:
-            return replace(place, lingering=lingers)
+        vcenter, moid = vm.key
+        removed = vm.standing.removed
+        lingers = removed and self._lately(vcenter, vm.gone_at)
         detached = {key: device.at for key, device in track.detached.items()}
-        back = not place.removed and track.left_at != track.void_at
-        return replace(
-            place,
+        back = not removed and track.left_at != track.void_at
+        return Place(
+            vcenter,
+            moid,
+            removed,
+            vm.shadow,
+            vm.appeared_at,
+            vm.gone_at,
             lingering=lingers,
             void_at=track.void_at,
             back_from=track.left_at if back else None,
             detached=detached,
             kept=frozenset(
-                key
-                for key, at in detached.items()
-                if self._lately(place.vcenter, at) and (lingers or not place.removed)
+                key for key, at in detached.items() if self._lately(vcenter, at) and (lingers or not removed)
             ),
         )
 

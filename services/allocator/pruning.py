@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from asyncpg import Record
 
 from services.allocator.domain.history import NO_GRACE, NO_PAUSE, SightingKey, Track, fold
+from services.allocator.history_rows import read_history, write_base
 from services.allocator.locking import lock_writes
 from services.allocator.objects import Key
-from services.allocator.sighting_rows import read_history, write_base
 from services.allocator.tables import SIGHTING
 from shared.store.pool import Connection, Pool, transaction
 

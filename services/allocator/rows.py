@@ -33,6 +33,12 @@ class Table:
         if columns:
             await begin(conn, self._upsert, *self._encoded(columns))
 
+    async def insert(self, conn: Connection, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert `rows`, whose keys are known not to be there."""
+        columns = list(zip(*rows, strict=True))
+        if columns:
+            await conn.execute(self._insert, *self._encoded(columns))
+
     async def insert_new(self, conn: Connection, rows: Iterable[Sequence[Any]]) -> set[tuple[Any, ...]]:
         """Insert those of `rows` whose key is not there yet, and return their keys."""
         columns = list(zip(*rows, strict=True))
@@ -62,17 +68,21 @@ class Table:
         names = ", ".join(self.columns)
         return (
             f"INSERT INTO {self.name} ({names}) SELECT {values} "  # noqa: S608  names are ours
-            f"FROM unnest({parameters}) AS u ({names}) ON CONFLICT ({', '.join(self._key_names)}) DO "
+            f"FROM unnest({parameters}) AS u ({names})"
         )
+
+    @cached_property
+    def _on_conflict(self) -> str:
+        return f"{self._insert} ON CONFLICT ({', '.join(self._key_names)}) DO "
 
     @cached_property
     def _upsert(self) -> str:
         rest = list(self.columns)[self.keys :]
-        return self._insert + "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest)
+        return self._on_conflict + "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest)
 
     @cached_property
     def _insert_new(self) -> str:
-        return self._insert + f"NOTHING RETURNING {', '.join(self._key_names)}"
+        return self._on_conflict + f"NOTHING RETURNING {', '.join(self._key_names)}"
 
     @cached_property
     def _delete(self) -> str:

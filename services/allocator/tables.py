@@ -110,8 +110,6 @@ HEAD = Table(
     "inventory.vm_head",
     _PLACE
     | {
-        "epoch": "bigint",
-        "sequence": "bigint",
         "wires": JSON,
         "report": JSON,
         "detached": JSON,

@@ -6,35 +6,34 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from services.allocator.domain.history import Period, Track
+from services.allocator.dossiers import Dossier
 from services.allocator.objects import Key
-from services.allocator.sighting_rows import Tags
 from services.allocator.tables import TENURE
 from shared.model.ordering import Order
 from shared.store.pool import Connection
 
 
-async def write_tenures(
-    conn: Connection,
-    tracks: Mapping[Key, Track],
-    folded: Mapping[Key, Order | None],
-    before: Tags,
-) -> None:
+async def write_tenures(conn: Connection, folded: Iterable[tuple[Dossier, Order | None]]) -> None:
     """Store the periods of the histories that were folded.
 
-    `folded` tells how: from the end of what was known (None), or again from a base of that order: then what
-    followed from the facts after it is replaced. `before` are the sightings as they were.
+    Each comes with how it was: from the end of what was known (None), or again from a base of that order:
+    then what followed from the facts after it is replaced.
     """
-    again = {key: base for key, base in folded.items() if base is not None}
-    await _forget(conn, again)
+    again: dict[Key, Order] = {}
     rows: list[tuple[Any, ...]] = []
-    for key in folded:
-        track = tracks[key]
+    for dossier, base in folded:
+        key, track = dossier.key, dossier.track
+        if base is not None:
+            again[key] = base
+        elif track.sightings is dossier.track_before.sightings:
+            continue
         rows += [_row(key, period) for period in track.closed]
         rows += [
             _row(key, period)
             for period in track.open_periods()
-            if key in again or _is_new(key, period, before)
+            if base is not None or _is_new(period, dossier.track_before)
         ]
+    await _forget(conn, again)
     await TENURE.upsert(conn, rows)
 
 
@@ -56,11 +55,9 @@ async def _forget(conn: Connection, again: Mapping[Key, Order]) -> None:
     )
 
 
-def _is_new(place: Key, period: Period, before: Tags) -> bool:
-    known = before.get((place, period.key))
-    return (
-        known is None or known.sighting.ended_at is not None or known.sighting.opened_at != period.opened_at
-    )
+def _is_new(period: Period, before: Track) -> bool:
+    known = before.sightings.get(period.key)
+    return known is None or known.ended_at is not None or known.opened_at != period.opened_at
 
 
 def _row(place: Key, period: Period) -> tuple[Any, ...]:

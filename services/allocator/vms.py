@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from services.allocator.batch import Dirty, Glimpse, Occasion
@@ -17,40 +16,24 @@ from services.allocator.domain.history import (
     Removed,
     SightingKey,
     Spoken,
-    Track,
     fold,
 )
-from services.allocator.domain.identity import Place, home_of, living_sightings
+from services.allocator.domain.identity import living_sightings
 from services.allocator.domain.reports import report_of
+from services.allocator.dossiers import Dossier, read_dossiers, read_same_vms
+from services.allocator.guest_rows import apply_guests
+from services.allocator.history_rows import append_history, read_history, write_heads
 from services.allocator.lingering import read_due, read_grace, write_changing, write_lingering
 from services.allocator.objects import Key, told_by_key
-from services.allocator.sighting_rows import (
-    Tagged,
-    Tags,
-    append_history,
-    read_history,
-    read_tracks,
-    write_heads,
-    write_sightings,
-)
+from services.allocator.rewiring import rewire
+from services.allocator.sighting_rows import Tagged, Tags, write_sightings
 from services.allocator.tenures import write_tenures
-from services.allocator.vm_rows import (
-    VmAt,
-    kept_ports,
-    learn,
-    read_described_ports,
-    read_places,
-    read_ports,
-    read_same_vms,
-    write_ports,
-    write_vms,
-)
-from shared.events.base import Fact
+from services.allocator.vm_rows import learn, write_vms
 from shared.events.envelope import Envelope
 from shared.events.guest import GuestAddressesChanged
 from shared.events.inventory import VmChanged, VmRemoved
 from shared.model.identifiers import port_id, wire_id
-from shared.model.ordering import BEFORE_ALL, Order
+from shared.model.ordering import Order
 from shared.store.pool import Connection
 
 VmFact = VmChanged | VmRemoved | GuestAddressesChanged
@@ -70,207 +53,141 @@ async def apply_vms(
     due = await read_due(conn, span, change)
     if not (envelopes or due):
         return Dirty()
-    await _apply_guests(conn, [e for e in envelopes if isinstance(e.data, GuestAddressesChanged)])
-    entries = _entries(envelopes)
-    keys = {(e.data.vcenter, e.data.moid) for e in envelopes} | due
-    before = await read_places(conn, keys)
-    facts = told_by_key([e for e in envelopes if not isinstance(e.data, GuestAddressesChanged)], VmChanged)
-    after = {key: learn(vm, facts.get(key, ())) for key, vm in before.items()}
-    same = {vm.vm for vm in (*before.values(), *after.values()) if vm.vm is not None}
-    others = await read_same_vms(conn, same, after)
-    fresh = await append_history(conn, entries)
-    tracks, tags = await read_tracks(conn, [*after, *others])
-    were = {key: _absences(track) for key, track in tracks.items()}
-    moved = await _fold(conn, tracks, fresh, change, span)
+    heard = [((e.data.vcenter, e.data.moid), e) for e in envelopes]
+    # By type: pydantic's models are slow to ask what they are an instance of.
+    guests = [e for e in envelopes if type(e.data) is GuestAddressesChanged]
+    await apply_guests(conn, cast("list[Envelope[GuestAddressesChanged]]", guests))
+    entries = _entries(heard)
+    dossiers = await read_dossiers(conn, due.union(key for key, _ in heard))
+    _learn(dossiers, [e for e in envelopes if type(e.data) is not GuestAddressesChanged])
+    for key, envelope in heard:
+        vm = dossiers[key].vm.vm
+        if vm is not None:
+            occasion.led_to(vm, envelope)
+    vms = {vm for d in dossiers.values() if (vm := d.vm.vm) is not None}
+    contested = await _contested(conn, vms)
+    fresh = await append_history(conn, entries, {key: dossiers[key].track.order for key in entries})
+    folded = await _fold(conn, dossiers, fresh, change, span)
     # A late fact may tell nothing new of a VM but since when it has no device, or was away.
-    due |= {key for key in moved if _absences(tracks[key]) != were.get(key, _absences(Track()))}
-    await write_heads(conn, {key: tracks[key] for key in moved})
-    await write_tenures(conn, tracks, moved, tags)
-    await write_vms(conn, [vm for key, vm in after.items() if vm != before[key]])
-    for envelope in envelopes:
-        at = after[envelope.data.vcenter, envelope.data.moid]
-        if at.vm is not None:
-            occasion.led_to(at.vm, envelope)
-    grace = await read_grace(conn, span, change)
-    came_from = {key: grace.place_of(vm) for key, vm in (before | others).items()}
-    now = {key: grace.place_of(vm, tracks.get(key)) for key, vm in (after | others).items()}
-    if span or due:
-        await write_lingering(conn, now.values())
-    if change or due:
-        await write_changing(conn, grace, tracks)
-    moves = Moves(before | others, after | others, came_from, now, due, grace.span)
-    return await _follow(conn, moves, tracks, tags)
+    due |= {d.key for d, _ in folded if d.has_new_absences()}
+    await write_heads(conn, {d.key: d.track for d, _ in folded if d.has_new_head()})
+    await write_tenures(conn, folded)
+    await write_vms(conn, [d.vm for d in dossiers.values() if d.vm is not d.vm_before])
+    # Of a VM that is at one place, and of which nothing has changed, everything follows as before.
+    stirred = [d for key, d in dossiers.items() if d.elsewhere or key in due or d.has_news()]
+    moved = await _with_same_vms(conn, stirred, dossiers)
+    dirty = await _follow(conn, moved, due, span, change)
+    others = {vm for d in moved.values() if (vm := d.vm.vm) is not None} - vms
+    dirty.addresses |= contested | (await _contested(conn, others) if others else set())
+    return dirty
 
 
-def _absences(track: Track) -> tuple[object, ...]:
-    return track.detached, track.left_at, track.void_at
+def _learn(dossiers: Mapping[Key, Dossier], envelopes: Sequence[Envelope[Any]]) -> None:
+    for key, facts in told_by_key(envelopes, VmChanged).items():
+        dossier = dossiers[key]
+        after = learn(dossier.vm, facts)
+        if after != dossier.vm:
+            dossier.vm = after
 
 
-async def _apply_guests(conn: Connection, envelopes: Sequence[Envelope[Any]]) -> None:
-    latest: dict[Key, Envelope[GuestAddressesChanged]] = {}
-    for envelope in envelopes:
-        key = (envelope.data.vcenter, envelope.data.moid)
-        if key not in latest or envelope.data.order > latest[key].data.order:
-            latest[key] = envelope
-    if not latest:
-        return
-    # Not through `Table`: nothing else of the batch needs the row, so the condition does without reading it.
-    await conn.execute(
-        """
-        INSERT INTO inventory.guest AS g (
-            vcenter_id, moid, epoch, sequence, observed_at, tools, hostname, state
-        )
-        SELECT u.a, u.b, u.c, u.d, u.e, u.f, u.g, u.h::jsonb
-        FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[],
-                    $7::text[], $8::text[]) AS u (a, b, c, d, e, f, g, h)
-        ON CONFLICT (vcenter_id, moid) DO UPDATE SET
-            epoch = excluded.epoch, sequence = excluded.sequence, observed_at = excluded.observed_at,
-            tools = excluded.tools, hostname = excluded.hostname, state = excluded.state
-        WHERE (excluded.epoch, excluded.sequence) > (g.epoch, g.sequence)
-        """,
-        *map(
-            list,
-            zip(
-                *(
-                    (*key, *e.data.order, e.time, e.data.tools, e.data.hostname, e.data.model_dump_json())
-                    for key, e in latest.items()
-                ),
-                strict=True,
-            ),
-        ),
-    )
-
-
-def _entries(envelopes: Sequence[Envelope[VmFact]]) -> dict[Key, list[Entry]]:
+def _entries(heard: Iterable[tuple[Key, Envelope[VmFact]]]) -> dict[Key, list[Entry]]:
     entries: dict[Key, list[Entry]] = {}
-    for envelope in envelopes:
-        fact: Fact = envelope.data
-        entry: Entry | None = None
-        if isinstance(fact, VmChanged):
-            wires = {
-                p.key: UNKNOWN_WIRE if p.network is None else wire_id(fact.vcenter, p.network)
-                for p in fact.ports
-            }
-            macs = {p.key: p.mac for p in fact.ports if p.mac is not None}
-            labels = {p.key: p.label for p in fact.ports}
-            entry = Hardware(fact.order, envelope.time, wires, macs, labels)
-        elif isinstance(fact, GuestAddressesChanged):
-            report = report_of(fact)
-            entry = Spoken(fact.order, envelope.time, report) if report else None
-        else:
-            entry = Removed(fact.order, envelope.time)
+    for key, envelope in heard:
+        entry = _entry(envelope)
         if entry is not None:
-            entries.setdefault((envelope.data.vcenter, envelope.data.moid), []).append(entry)
+            entries.setdefault(key, []).append(entry)
     return entries
+
+
+def _entry(envelope: Envelope[Any]) -> Entry | None:
+    fact = envelope.data
+    if type(fact) is GuestAddressesChanged:
+        report = report_of(fact)
+        return Spoken(fact.order, envelope.time, report) if report else None
+    if type(fact) is VmChanged:
+        wires = {
+            p.key: UNKNOWN_WIRE if p.network is None else wire_id(fact.vcenter, p.network) for p in fact.ports
+        }
+        macs = {p.key: p.mac for p in fact.ports if p.mac is not None}
+        return Hardware(fact.order, envelope.time, wires, macs, {p.key: p.label for p in fact.ports})
+    return Removed(fact.order, envelope.time)
 
 
 async def _fold(
     conn: Connection,
-    tracks: dict[Key, Track],
+    dossiers: Mapping[Key, Dossier],
     fresh: Mapping[Key, Sequence[Entry]],
     pause: timedelta,
     grace: timedelta,
-) -> dict[Key, Order | None]:
+) -> list[tuple[Dossier, Order | None]]:
     """Continue the histories; those that a late entry came for are folded from their beginning.
 
     Which ones, and for the latter the order of that beginning.
     """
-    late = {key for key, told in fresh.items() if key in tracks and told[0].order < tracks[key].order}
+    late = {key for key, told in fresh.items() if told[0].order < dossiers[key].track.order}
     whole = await read_history(conn, late)
+    folded: list[tuple[Dossier, Order | None]] = []
     for key, told in fresh.items():
-        if key in late:
-            base, entries = whole[key]
-            tracks[key] = fold(base, entries, pause, grace)
-        else:
-            tracks[key] = fold(tracks.get(key, Track(order=BEFORE_ALL)), told, pause, grace)
-    return {key: whole[key][0].order if key in late else None for key in fresh}
+        dossier = dossiers[key]
+        base, entries = whole[key] if key in late else (dossier.track, told)
+        dossier.track = fold(base, entries, pause, grace)
+        folded.append((dossier, base.order if key in late else None))
+    return folded
 
 
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """VMs as they were before the batch and as they are after it, with the places where they are; `due` are
-    places where something lingers no longer, or has gone at another time than was known.
-    """
-
-    before: Mapping[Key, VmAt]
-    after: Mapping[Key, VmAt]
-    came_from: Mapping[Key, Place]
-    now: Mapping[Key, Place]
-    due: Collection[Key]
-    grace: timedelta
+async def _with_same_vms(
+    conn: Connection, stirred: Sequence[Dossier], known: Mapping[Key, Dossier]
+) -> dict[Key, Dossier]:
+    """`stirred` with all other dossiers on the same VMs: those that they are now, and those they were."""
+    vms = {vm for d in stirred for vm in (d.vm_before.vm, d.vm.vm) if vm is not None}
+    alone = {d.vm.vm for d in stirred if not d.elsewhere and d.vm.vm == d.vm_before.vm}
+    found = {d.key: d for d in stirred}
+    found |= {key: d for key, d in known.items() if d.vm.vm in vms or d.vm_before.vm in vms}
+    return found | await read_same_vms(conn, vms - alone, known)
 
 
-async def _follow(conn: Connection, moves: Moves, tracks: Mapping[Key, Track], tags_before: Tags) -> Dirty:
+async def _follow(
+    conn: Connection,
+    dossiers: Mapping[Key, Dossier],
+    due: Collection[Key],
+    span: timedelta,
+    change: timedelta,
+) -> Dirty:
     """Write sightings and ports as they follow, and tell what that touches."""
-    after = moves.after
-    by_vm = _by_vm(after.values())
+    if not dossiers:
+        return Dirty()
+    grace = await read_grace(conn, span, change)
+    now = {key: grace.place_of(d.vm, d.track) for key, d in dossiers.items()}
+    if span or due:
+        await write_lingering(conn, now.values())
+    if change or due:
+        await write_changing(conn, grace, {key: d.track for key, d in dossiers.items()})
+    by_vm = _by_vm(dossiers.values())
     living: set[tuple[Key, SightingKey]] = set()
     for places in by_vm.values():
-        sightings = {p.key: tracks[p.key].sightings for p in places if p.key in tracks}
-        living |= living_sightings([moves.now[p.key] for p in places], sightings, moves.grace)
-    tags = {
-        (key, what): Tagged(sighting, vm.vm, (key, what) in living)
-        for key, vm in after.items()
-        if key in tracks
-        for what, sighting in tracks[key].sightings.items()
+        sightings = {d.key: d.track.sightings for d in places}
+        living |= living_sightings([now[d.key] for d in places], sightings, grace.span)
+    tags = {key: _tags(d, living) for key, d in dossiers.items()}
+    changed = await write_sightings(conn, [(key, d.tags, tags[key]) for key, d in dossiers.items()])
+    dirty = _touched(changed, {key: d.tags for key, d in dossiers.items()}, tags)
+    dirty.twins |= {vm for vm, places in by_vm.items() if sum(not d.vm.standing.removed for d in places) > 1}
+    dirty.add(await rewire(conn, dossiers, now, due, grace))
+    return dirty
+
+
+def _by_vm(dossiers: Iterable[Dossier]) -> dict[UUID, list[Dossier]]:
+    by_vm: dict[UUID, list[Dossier]] = {}
+    for dossier in dossiers:
+        if dossier.vm.vm is not None:
+            by_vm.setdefault(dossier.vm.vm, []).append(dossier)
+    return by_vm
+
+
+def _tags(dossier: Dossier, living: Collection[tuple[Key, SightingKey]]) -> dict[SightingKey, Tagged]:
+    place, vm = dossier.key, dossier.vm.vm
+    return {
+        key: Tagged(sighting, vm, (place, key) in living) for key, sighting in dossier.track.sightings.items()
     }
-    dirty = _touched(await write_sightings(conn, tags_before, tags), tags_before, tags)
-    dirty.addresses |= await _contested(conn, by_vm)
-    dirty.twins |= {vm for vm, places in by_vm.items() if sum(not p.standing.removed for p in places) > 1}
-    dirty.add(await _rewire(conn, moves, by_vm, tracks))
-    return dirty
-
-
-async def _rewire(
-    conn: Connection, moves: Moves, by_vm: Mapping[UUID, Sequence[VmAt]], tracks: Mapping[Key, Track]
-) -> Dirty:
-    """Bring the ports up to date of VMs that a fact about their hardware came for, or whose time is over."""
-    before, after = moves.before, moves.after
-    heard = [(before[key], vm) for key, vm in after.items() if vm != before[key] or key in moves.due]
-    vms = {identity for pair in heard for vm in pair if (identity := vm.vm) is not None}
-    if not vms:
-        return Dirty()
-    dirty = Dirty()
-    homes: list[VmAt] = []
-    came_from = _by_vm(before.values())
-    for identity in vms:
-        home = home_of(moves.now[p.key] for p in by_vm.get(identity, ()))
-        if home is not None:
-            homes.append(after[home.key])
-        old_home = home_of(moves.came_from[p.key] for p in came_from.get(identity, ()))
-        if (home and home.key) != (old_home and old_home.key):
-            dirty.vms.add(identity)
-    ports = await read_described_ports(conn, homes)
-    ports += [
-        port
-        for home in homes
-        if home.key in tracks
-        for port in kept_ports(home, moves.now[home.key], tracks[home.key])
-    ]
-    known = await read_ports(conn, vms)
-    dirty.twins |= vms
-    dirty.macs |= {row["mac"] for row in known.values() if row["mac"] is not None}
-    dirty.macs |= {port.mac for port in ports if port.mac is not None}
-    dirty.ports |= await write_ports(conn, known, ports)
-    # What people said about a port that is not there waits for it, or has lost it: this fact may tell which.
-    rows = await conn.fetch(
-        "SELECT DISTINCT vm_id FROM inventory.statement "
-        "WHERE vm_id = ANY ($1::uuid[]) AND NOT port_id = ANY ($2::uuid[])",
-        list(vms),
-        [p.id for p in ports],
-    )
-    dirty.vms |= {row["vm_id"] for row in rows}
-    for old, new in heard:
-        # What people said about a VM may count, or be void, once it came, went, or took another identity;
-        # and its records carry its name.
-        if new.key in moves.due or (old.standing.removed, old.gone_at, old.vm, old.name) != (
-            new.standing.removed,
-            new.gone_at,
-            new.vm,
-            new.name,
-        ):
-            dirty.vms |= {identity for identity in (old.vm, new.vm) if identity is not None}
-    return dirty
 
 
 async def _contested(conn: Connection, vms: Iterable[UUID]) -> set[str]:
@@ -288,18 +205,12 @@ async def _contested(conn: Connection, vms: Iterable[UUID]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _by_vm(places: Iterable[VmAt]) -> dict[UUID, list[VmAt]]:
-    by_vm: dict[UUID, list[VmAt]] = {}
-    for vm in places:
-        if vm.vm is not None:
-            by_vm.setdefault(vm.vm, []).append(vm)
-    return by_vm
-
-
-def _touched(changed: set[tuple[Key, SightingKey]], before: Tags, after: Tags) -> Dirty:
+def _touched(
+    changed: Iterable[tuple[Key, SightingKey]], before: Mapping[Key, Tags], after: Mapping[Key, Tags]
+) -> Dirty:
     dirty = Dirty()
     for place, key in changed:
-        old, new = before.get((place, key)), after.get((place, key))
+        old, new = before[place].get(key), after[place].get(key)
         dirty.addresses.add(key.address)
         for tagged in (old, new):
             if tagged is not None and tagged.vm is not None:

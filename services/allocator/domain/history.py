@@ -7,7 +7,7 @@ not on the order in which they were heard. A late fact means folding again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -66,8 +66,7 @@ class SightingKey(NamedTuple):
     wire: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """An address on a port and a wire. `first_seen` counts on this wire, `since` without a break on any."""
 
     first_seen: datetime
@@ -106,12 +105,12 @@ class Track:
     """
 
     order: Order = BEFORE_ALL
-    wires: dict[int, UUID] | None = None
-    report: dict[int, tuple[Seen, ...]] = field(default_factory=dict)
-    sightings: dict[SightingKey, Sighting] = field(default_factory=dict)
-    macs: dict[int, str] = field(default_factory=dict)
-    labels: dict[int, str] = field(default_factory=dict)
-    detached: dict[int, Detached] = field(default_factory=dict)
+    wires: Mapping[int, UUID] | None = None
+    report: Report = field(default_factory=dict)
+    sightings: Mapping[SightingKey, Sighting] = field(default_factory=dict)
+    macs: Mapping[int, str] = field(default_factory=dict)
+    labels: Mapping[int, str] = field(default_factory=dict)
+    detached: Mapping[int, Detached] = field(default_factory=dict)
     left_at: datetime | None = None
     void_at: datetime | None = None
     closed: list[Period] = field(default_factory=list, compare=False)
@@ -129,11 +128,11 @@ def fold(
     """`track` continued with `entries`, all of them newer than it and from old to new.
 
     An address that guests leave out for less than `pause` they have had without a break; a VM that is away
-    for no longer than `grace` was not away.
+    for no longer than `grace` was not away. What `entries` do not change is the same object as in `track`.
     """
     now = Track(
-        track.order, track.wires, dict(track.report), dict(track.sightings), dict(track.macs),
-        dict(track.labels), dict(track.detached), track.left_at, track.void_at,
+        track.order, track.wires, track.report, track.sightings, track.macs, track.labels, track.detached,
+        track.left_at, track.void_at,
     )  # fmt: skip
     for entry in entries:
         assert entry.order > now.order, "a late entry needs the whole history folded again"  # noqa: S101
@@ -147,9 +146,9 @@ def fold(
                 now.left_at = entry.at
             now.wires, now.report = None, {}
         _settle(now, entry.at, pause, removed=not isinstance(entry, Spoken))
-        if now.wires is not None:
-            now.macs = {key: mac for key, mac in now.macs.items() if key in now.wires}
-            now.labels = {key: label for key, label in now.labels.items() if key in now.wires}
+        if isinstance(entry, Hardware):
+            now.macs = {key: mac for key, mac in now.macs.items() if key in entry.wires}
+            now.labels = {key: label for key, label in now.labels.items() if key in entry.wires}
     return now
 
 
@@ -157,39 +156,44 @@ def _equip(track: Track, entry: Hardware, grace: timedelta) -> None:
     """The VM has these devices now."""
     if track.wires is None and track.left_at is not None and entry.at - track.left_at > grace:
         track.void_at = track.left_at
-    for key, wire in (track.wires or {}).items():
-        if key not in entry.wires:
-            mac, label = track.macs.get(key), track.labels.get(key)
-            track.detached[key] = Detached(entry.at, wire, mac, label)
-    track.detached = {key: device for key, device in track.detached.items() if key not in entry.wires}
-    track.wires = dict(entry.wires)
+    lost = {
+        key: Detached(entry.at, wire, track.macs.get(key), track.labels.get(key))
+        for key, wire in (track.wires or {}).items()
+    }
+    had = {**track.detached, **lost}
+    track.detached = {key: device for key, device in had.items() if key not in entry.wires}
+    track.wires = entry.wires
     # Devices that are gone keep theirs: a period that ends with them is still to tell it.
-    track.macs |= entry.macs
-    track.labels |= entry.labels
+    track.macs = {**track.macs, **entry.macs}
+    track.labels = {**track.labels, **entry.labels}
 
 
 def _settle(track: Track, at: datetime, pause: timedelta, *, removed: bool) -> None:
     """Open, carry over and end sightings so that they show what holds since `at`."""
-    was_open = {
-        (key.device_key, key.address): key for key, s in track.sightings.items() if s.ended_at is None
-    }
+    sightings = dict(track.sightings)
+    was_open = {(key.device_key, key.address): key for key, s in sightings.items() if s.ended_at is None}
     still: set[SightingKey] = set()
+    changed = False
     for device, seen, wire in _present(track):
         key = SightingKey(device, seen.address, wire)
         before = was_open.get((device, seen.address))
-        known = track.sightings.get(key)
-        since = _since(known, at, pause) if before is None else track.sightings[before].since
+        known = sightings.get(key)
+        since = _since(known, at, pause) if before is None else sightings[before].since
         first = at if known is None else min(known.first_seen, at)
         opened = known.opened_at if known is not None and known.ended_at is None else at
-        track.sightings[key] = Sighting(first, since, seen.prefix, seen.gateway, opened_at=opened)
+        now = Sighting(first, since, seen.prefix, seen.gateway, opened_at=opened)
         still.add(key)
+        if now != known:
+            sightings[key], changed = now, True
     for key in was_open.values():
         if key not in still:
-            known = track.sightings[key]
+            known = sightings[key]
             gone = removed and (track.wires is None or key.device_key not in track.wires)
-            track.sightings[key] = replace(known, ended_at=at, removed=removed, gone=gone)
+            sightings[key], changed = known._replace(ended_at=at, removed=removed, gone=gone), True
             mac = track.macs.get(key.device_key)
             track.closed.append(Period(key, known.opened_at or known.since, at, track.order, mac))
+    if changed:
+        track.sightings = sightings
 
 
 def _since(known: Sighting | None, at: datetime, pause: timedelta) -> datetime:

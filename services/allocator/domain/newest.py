@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from shared.model.ordering import BEFORE_ALL, Order
 
 D = TypeVar("D")
 
 
-@dataclass(frozen=True, slots=True)
-class Told(Generic[D]):
+class Told(NamedTuple, Generic[D]):
     """A fact about an object: its description, or None for its removal."""
 
     order: Order
@@ -21,8 +19,7 @@ class Told(Generic[D]):
     description: D | None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing(Generic[D]):
+class Standing(NamedTuple, Generic[D]):
     """What holds about an object. `order` is of the newest fact, `told` of the newest description.
 
     A removed object keeps its last description: people ask about what is gone. `description` is None where no

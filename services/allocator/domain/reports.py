@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from shared.events.guest import GuestAddress, GuestAddressesChanged, GuestRoute
@@ -23,6 +24,8 @@ class Seen(NamedTuple):
     gateway: str | None = None
 
 
+_ADDRESS = attrgetter("address")
+
 Report = Mapping[int, tuple[Seen, ...]]
 """Addresses by device key. A device that is not in it was not spoken of; see `speak`."""
 
@@ -39,9 +42,8 @@ def report_of(fact: GuestAddressesChanged) -> dict[int, tuple[Seen, ...]]:
         kept = [a for a in port.addresses if _lasting(a)]
         routable = [a for a in kept if not link_local(a.address)]
         if kept:
-            report[port.key] = tuple(
-                sorted({_seen(a, port.key, fact.routes) for a in routable or kept}, key=lambda s: s.address)
-            )
+            found = {_seen(a, port.key, fact.routes) for a in routable or kept}
+            report[port.key] = tuple(sorted(found, key=_ADDRESS) if len(found) > 1 else found)
     if report:
         report[UNPLACED] = ()
     elif fact.unplaced is not None and _lasting(GuestAddress(address=fact.unplaced)):
@@ -49,19 +51,18 @@ def report_of(fact: GuestAddressesChanged) -> dict[int, tuple[Seen, ...]]:
     return report
 
 
-def speak(before: Report, report: Report) -> dict[int, tuple[Seen, ...]]:
-    """What holds after `report` when `before` held until then.
+def speak(before: Report, report: Report) -> Report:
+    """What holds after `report` when `before` held until then: `before` itself if that is the same.
 
     A guest that has lost its routable addresses and shows a link-local one (DHCP failed, cable pulled) has
     not been given other ones: what it had stays.
     """
-    after = dict(before)
-    for key, seen in report.items():
+    told = {key: seen for key, seen in report.items() if before.get(key) != seen}
+    for key, seen in list(told.items()):
         had_routable = any(not link_local(s.address) for s in before.get(key, ()))
         if seen and had_routable and all(link_local(s.address) for s in seen):
-            continue
-        after[key] = seen
-    return after
+            del told[key]
+    return {**before, **told} if told else before
 
 
 def link_local(address: str) -> bool:
@@ -72,7 +73,12 @@ def link_local(address: str) -> bool:
 def _lasting(address: GuestAddress) -> bool:
     if address.origin == "random" or address.state in UNSETTLED:
         return False
-    ip = as_value(address.address)
+    text = address.address
+    if ":" not in text:
+        # As text: guests have hardly any others, and making a value of each takes longer than all else here.
+        first = int(text.partition(".")[0])
+        return not (first == 127 or 224 <= first < 240 or text == "0.0.0.0")  # noqa: S104  not bound to
+    ip = as_value(text)
     return not (ip.is_loopback or ip.is_multicast or ip.is_unspecified)
 
 

@@ -21,8 +21,6 @@ CREATE INDEX vm_history_by_age ON inventory.vm_history (observed_at) WHERE kind 
 CREATE TABLE inventory.vm_head (
     vcenter_id uuid NOT NULL,
     moid text NOT NULL,
-    epoch bigint NOT NULL,
-    sequence bigint NOT NULL,
     wires jsonb, -- wire, MAC, label by device key; null: no fact about the VM as hardware yet, or it is removed
     report jsonb NOT NULL,
     detached jsonb NOT NULL, -- by key, devices that it has no more: when they went, wire, MAC, label
