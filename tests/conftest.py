@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +16,17 @@ import structlog
 from shared.store.migrate import upgrade
 from shared.store.pool import Pool, open_pool
 from tests.servers.postgres import PostgresServer, find_postgres, with_database
+from tests.servers.processes import FOLDER, roomy_memory
 from tests.servers.rabbitmq import RabbitServer, find_rabbitmq
 from tests.servers.vcsim import GivenVcsim, MakeVcsim, VcsimServer, find_vcsim
 
 Result = TypeVar("Result")
+
+
+def pytest_configure() -> None:
+    """Keep the servers' data in memory, where there is enough of it and nobody says otherwise."""
+    if (memory := roomy_memory()) is not None:
+        os.environ.setdefault(FOLDER, str(memory))
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,13 @@ from typing import NoReturn
 
 import pytest
 
+FOLDER = "PATCHBAY_TEST_FOLDER"
+"""Names where the data of private servers is kept."""
+ON_DISK = "/tmp"  # noqa: S108  a folder in it has a name of its own
+IN_MEMORY = Path("/dev/shm")  # noqa: S108  likewise
+ROOM = 6 << 30
+"""Bytes; a run's databases and queues take less than a tenth."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -141,10 +148,27 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def private_folder(name: str, account: Account | None = None) -> Path:
-    """A new folder that is removed when the run ends; `account` owns it."""
+def roomy_memory() -> Path | None:
+    """A folder in memory with room for the data of servers that live as long as the tests, if there is one.
+
+    It outlives a killed process, and that is all that tests ask of a disk; what others write does not hold
+    it up.
+    """
+    try:
+        free = shutil.disk_usage(IN_MEMORY).free
+    except OSError:
+        return None
+    return IN_MEMORY if free >= ROOM and os.access(IN_MEMORY, os.W_OK | os.X_OK) else None
+
+
+def private_folder(name: str, account: Account | None = None, *, programs: bool = False) -> Path:
+    """A new folder that is removed when the run ends; `account` owns it.
+
+    With `programs` it is where they may be run from: memory is often mounted without that.
+    """
+    where = ON_DISK if programs else os.environ.get(FOLDER, ON_DISK)
     # Short on purpose: unix sockets inside must fit into 107 bytes.
-    folder = Path(tempfile.mkdtemp(prefix=f"pb-{name}-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=f"pb-{name}-", dir=where))
     if account is not None:
         os.chown(folder, account.uid, account.gid)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -174,7 +174,7 @@ def find_program() -> Path | None:
 def _build(go: str, program: Path) -> None:
     program.parent.mkdir(parents=True, exist_ok=True)
     fresh = program.with_name(f"vcsim.{os.getpid()}")
-    cache = private_folder("go")
+    cache = private_folder("go", programs=True)
     subprocess.run(
         [go, "build", "-o", str(fresh), str(SOURCE)],
         env={**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(cache)},

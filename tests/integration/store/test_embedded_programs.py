@@ -32,7 +32,7 @@ def closed_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     assert spec is not None
     assert spec.origin is not None
     installed = Path(spec.origin).parent
-    folder = private_folder("closed")
+    folder = private_folder("closed", programs=True)
     for tree in (installed, installed.with_name(f"{installed.name}.libs")):
         shutil.copytree(
             tree, folder / tree.name, ignore=shutil.ignore_patterns("pginstall", "include", "*.a")
@@ -46,7 +46,7 @@ def closed_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_they_are_copied_once_to_where_the_account_can_run_them(
     closed_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open_folder = private_folder("open")
+    open_folder = private_folder("open", programs=True)
     open_folder.chmod(0o755)
     monkeypatch.setattr(embedded_programs, "COPIES", open_folder / "programs")
     account = account_for(open_folder / "none-yet")
@@ -64,7 +64,7 @@ def test_they_are_copied_once_to_where_the_account_can_run_them(
 
 @pytest.mark.usefixtures("closed_environment")
 def test_where_nothing_can_be_run_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_programs, "COPIES", private_folder("shut") / "programs")
+    monkeypatch.setattr(embedded_programs, "COPIES", private_folder("shut", programs=True) / "programs")
     with pytest.raises(PermanentError, match="can't be run") as caught:
         programs_for(account_for(Path("/none-yet")))
     assert caught.value.hint is not None
