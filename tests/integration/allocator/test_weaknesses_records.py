@@ -186,3 +186,26 @@ async def test_one_vm_with_a_duplicate_address_keeps_nobody_from_a_record(pool: 
     )
     assert len(await stage.nics()) == 9
     assert await stage.unmatched() == {"10.0.0.20": "conflict"}
+
+
+@BOTH
+async def test_g5_a_device_or_an_address_is_what_the_vcenter_and_the_guest_have_and_not_what_was_wished(
+    pool: Pool, address: str
+) -> None:
+    """W21: what is attached, detached, renumbered shows; a wish that nobody carried out is drift."""
+    stage, say, _ = await staged(pool)
+    own, wished = ("2001:db8::44", "2001:db8::66") if ":" in address else ("10.0.0.44", "10.0.0.66")
+    await stage.tell(say.vm("c", "pg-1"), say.guest("c", own))
+    assert (await stage.nics())["c/4000"] == [own]
+    await stage.tell(say.vm("c", "pg-1", "pg-1"), say.guest("c", own, address))
+    assert (await stage.nics())["c/4001"] == [address], "attached in the vCenter"
+    await stage.tell(say.vm("c", "pg-1"), say.guest("c", own))
+    assert await stage.nics() == {"c/4000": [own]}, "detached in the vCenter"
+    await stage.tell(say.guest("c", address))
+    assert await stage.nics() == {"c/4000": [address]}, "renumbered in the guest"
+    await stage.command(fix("c", ("4000", wished)))
+    assert await stage.nics() == {"c/4000": [wished]}
+    assert await stage.unmatched() == {address: "drift"}, "the guest still has the other one, and that shows"
+    assert (await stage.ledger()).keys() >= {address, wished}, "G7: neither is handed out"
+    await stage.tell(say.guest("c", wished))
+    assert await stage.unmatched() == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from pyVim.connect import SmartConnect
 
 from services.collector.registry import all_vcenters, get
 from services.simulator.app import RunningSimulator
+from services.simulator.soap_server import SoapServer
 from shared.events.guest import GuestAddressesChanged
 from shared.events.inventory import (
     HostChanged,
@@ -189,3 +191,33 @@ async def test_stopping_says_so(bench: Bench, sim: RunningSimulator) -> None:
     assert lost.cause == "stopped"
     assert [vcenter.state for vcenter in await all_vcenters(bench.pool)] == ["stopped"]
     assert not [session for session in sim.world.sessions.values() if session.dead is None]
+
+
+@pytest.mark.parametrize(("vms", "hosts"), [(40, 4), (160, 16)])
+async def test_what_is_asked_of_a_vcenter_does_not_grow_with_hosts_times_port_groups(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, vms: int, hosts: int
+) -> None:
+    """W13: one stream tells everything; a change is told by it, and nothing is read a second time."""
+    asked: list[str] = []
+    perform = SoapServer._performed
+
+    async def counted(server: SoapServer, call: Any) -> Any:
+        asked.append(call.method)
+        return await perform(server, call)
+
+    monkeypatch.setattr(SoapServer, "_performed", counted)
+    async with simulator(vms=vms, hosts=hosts) as sim:
+        await bench.register(sim)
+        async with bench.collector(QUICK.model_copy(update={"page_objects": 500})):
+            await bench.observer.first(VcenterHeartbeat)
+            to_begin, seen = Counter(asked), bench.observer.seen
+            asked.clear()
+            moid = next(iter(sim.world.machines))
+            sim.world.rename(moid, "renamed")
+            await bench.observer.first(VmChanged, seen, lambda fact: fact.name == "renamed")
+            to_go_on = set(asked)
+    waits = to_begin.pop("WaitForUpdatesEx")
+    assert to_go_on <= {"WaitForUpdatesEx", "CurrentTime"}, to_go_on
+    assert sum(to_begin.values()) < 20, to_begin
+    assert waits < 20
+    assert [fact.moid for fact in bench.observer.of(VmChanged, seen)] == [moid]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,18 @@ def _run(*words: str | Path) -> Result:
     return CliRunner().invoke(app, ["contract", *map(str, words)], catch_exceptions=False)
 
 
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all documents, to be copied."""
+    folder = tmp_path_factory.mktemp("documents")
+    assert _run("export", folder).exit_code == 0
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(documents: Path, tmp_path: Path) -> Path:
     """A folder with all documents."""
-    assert _run("export", tmp_path).exit_code == 0
-    return tmp_path
+    return Path(shutil.copytree(documents, tmp_path, dirs_exist_ok=True))
 
 
 def test_all_documents_are_written(folder: Path) -> None:
