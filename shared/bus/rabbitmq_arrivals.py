@@ -195,13 +195,13 @@ def _table(data: bytes, at: int) -> tuple[FieldTable, int]:
     table: FieldTable = {}
     while at < end:
         name, at = _short(data, at)
-        table[name], at = _value(data, at, end)
+        table[name], at = _value(data, at)
     if at != end:
         raise ValueError(f"a table ends at {at} instead of {end}")
     return table, end
 
 
-def _value(data: bytes, at: int, end: int) -> tuple[FieldValue, int]:
+def _value(data: bytes, at: int) -> tuple[FieldValue, int]:
     """Texts and numbers as headers mostly have them; the library knows the rest."""
     kind = data[at]
     if kind == _NUMBER_KIND:
@@ -214,7 +214,7 @@ def _value(data: bytes, at: int, end: int) -> tuple[FieldValue, int]:
             return raw.decode(), until
         except UnicodeDecodeError:
             return raw, until
-    used, value = decode.embedded_value(data[at:end])
+    used, value = decode.embedded_value(data[at:-1])
     return value, at + used
 
 

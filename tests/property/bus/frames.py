@@ -140,7 +140,7 @@ async def read(data: bytes) -> Read:
                 _receive(result, begun, channel, frame)
     except AMQPConnectionError:
         pass  # the end of the bytes
-    except (AMQPError, ArithmeticError, OSError) as error:
+    except (AMQPError, ArithmeticError, LookupError, OSError, ValueError) as error:
         result.error = re.sub(r"0x[0-9a-f]{8,}", "0x…", f"{type(error).__name__}: {error}")
     return result
 

@@ -100,11 +100,13 @@ async def test_what_is_broken_is_the_library_s_to_complain_of(
     both = taken.and_then(left)
     assert left.error == alone.error
     for key, deliveries in alone.deliveries.items():
-        # Where the library alone stops at an error, some behind it may have been taken already.
+        # What comes behind an error, when the library alone reads no more, may have been taken already.
         assert both[key][: len(deliveries)] == deliveries
     if not alone.error:
-        assert both == alone.deliveries
         assert (left.others, left.refused) == (alone.others, alone.refused)
+        assert {key: both[key] for key in both if key[0] not in alone.refused} == {
+            key: deliveries for key, deliveries in alone.deliveries.items() if key[0] not in alone.refused
+        }
 
 
 @given(st.binary(min_size=8, max_size=40))
