@@ -8,6 +8,8 @@ that is always there is required. Messages that others write may leave out what 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -64,6 +66,11 @@ def children(schema: Schema) -> Iterator[Schema]:
 
 
 def _schema(model: type[BaseModel], writer: Writer) -> Schema:
+    return deepcopy(_made(model, writer))  # pages, document and checks each make their own of it
+
+
+@cache
+def _made(model: type[BaseModel], writer: Writer) -> Schema:
     mode: Literal["serialization", "validation"] = "serialization" if writer == "patchbay" else "validation"
     schema = model.model_json_schema(mode=mode, ref_template="#/definitions/{model}")
     if "$defs" in schema:
