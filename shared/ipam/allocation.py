@@ -122,11 +122,12 @@ async def _longest_rested(conn: Connection, wish: _Wish, count: int) -> list[str
 
 
 async def _take_random(conn: Connection, wish: _Wish, scope: UUID, draw: Draw) -> list[str]:
-    subnet = await _known(conn, wish.subnet)
+    rows = await conn.fetch("SELECT first, last FROM ipam.subnet_range WHERE subnet_id = $1", wish.subnet)
+    ranges = [Interval.between(row["first"], row["last"]) for row in rows]
     taken: list[str] = []
     while len(taken) < wish.count:
-        aim = probe(subnet.ranges, draw())
-        interval = await _free_from(conn, wish.subnet, subnet.ranges[0].address(aim))
+        aim = probe(ranges, draw())
+        interval = await _free_from(conn, wish.subnet, ranges[0].address(aim))
         if interval is None:
             # Nothing of the refused wish may stay behind, should the caller go on in its transaction.
             await address_rows.write(conn, scope, deletes=taken)

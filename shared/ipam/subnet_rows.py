@@ -131,7 +131,7 @@ async def list_subnets(
 
 async def subnets_of_addresses(conn: Connection, scope: UUID, addresses: Sequence[str]) -> dict[str, Subnet]:
     """For each of `addresses` that a subnet of `scope` contains, that subnet."""
-    found = await conn.fetchval("SELECT ipam.subnets_of($1, $2::inet[])", scope, list(addresses))
+    found = await conn.fetchval("SELECT ipam.subnets_of($1, $2::text[]::inet[])", scope, list(addresses))
     known = {s.id: s for s in await list_subnets(conn, ids={i for i in found if i is not None})}
     return {
         address: known[subnet] for address, subnet in zip(addresses, found, strict=True) if subnet in known

@@ -12,8 +12,10 @@ from shared.ipam.ledger import (
     Claim,
     Holder,
     Release,
+    Steps,
     allocate,
     extend,
+    follow,
     held_by,
     holders,
     lock_subnets,
@@ -339,6 +341,43 @@ async def test_g1_a_rival_for_an_address_in_no_subnet_is_waited_for_and_seen(poo
         async with pool.acquire() as other:
             await somebody_waits(other)
     assert await rival == [(claims[1], nic("first"))]
+
+
+async def test_g1_steps_that_were_judged_too_early_are_judged_anew_and_leave_nothing_twice(
+    pool: Pool,
+) -> None:
+    """An address in no subnet goes to a rival while we write: what was written is taken back, all judged anew."""
+    async with transaction(pool) as conn:
+        subnet = await create(conn, "10.0.0.0/29", cooldown_seconds=60)
+        await occupy(conn, SCOPE, [Claim("10.0.0.1", nic("a"), NOON), Claim("10.0.0.2", nic("b"), NOON)])
+    steps = Steps(
+        undo=[Release("10.0.0.2", nic("b"), NOON)],
+        occupy=[Claim(a, nic("a"), NOON + MINUTE) for a in ("10.0.0.4", "192.0.2.1", "192.0.2.2")],
+        release=[Release("10.0.0.1", nic("a"), NOON + MINUTE)],
+    )
+
+    async def later() -> None:
+        async with transaction(pool) as conn:
+            outcome = await follow(conn, SCOPE, steps)
+        assert outcome.granted == steps.occupy[:2]
+        assert outcome.refused == [(steps.occupy[2], nic("first"))]
+        assert outcome.released == [*steps.undo, *steps.release]
+
+    async with transaction(pool) as conn:
+        await occupy(conn, SCOPE, [Claim("192.0.2.2", nic("first"), NOON)])
+        ours = asyncio.create_task(later())
+        async with pool.acquire() as other:
+            await somebody_waits(other)
+    await ours
+    async with pool.acquire() as conn:
+        found = await holders(conn, SCOPE, [*addresses_from("10.0.0.1", 6), "192.0.2.1", "192.0.2.2"])
+        assert {address: held.holder for address, held in found.items()} == {
+            "10.0.0.1": Holder("cooling", nic("a").id),
+            "10.0.0.4": nic("a"),
+            "192.0.2.1": nic("a"),
+            "192.0.2.2": nic("first"),
+        }
+        assert await free_in(conn, subnet.id) == [("10.0.0.2", "10.0.0.3"), ("10.0.0.5", "10.0.0.6")]
 
 
 async def test_subnets_locked_up_front_keep_crossing_transactions_from_deadlock(pool: Pool) -> None:
