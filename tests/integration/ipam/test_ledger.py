@@ -346,7 +346,7 @@ async def test_g1_a_rival_for_an_address_in_no_subnet_is_waited_for_and_seen(poo
 async def test_g1_steps_that_were_judged_too_early_are_judged_anew_and_leave_nothing_twice(
     pool: Pool,
 ) -> None:
-    """An address in no subnet goes to a rival while we write: what was written is taken back, all judged anew."""
+    """An address in no subnet goes to a rival while we write: what was written with it is taken back."""
     async with transaction(pool) as conn:
         subnet = await create(conn, "10.0.0.0/29", cooldown_seconds=60)
         await occupy(conn, SCOPE, [Claim("10.0.0.1", nic("a"), NOON), Claim("10.0.0.2", nic("b"), NOON)])
