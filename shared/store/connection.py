@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from shared.runtime.errors import ConflictError, PatchbayError, PermanentError, TransientError
 from shared.store.dialing import dial
+from shared.store.inet_columns import inet_bytes, of_inet
 from shared.store.json_columns import json_bytes, jsonb_bytes, of_json, of_jsonb
 
 CONNECT_TIMEOUT = 10.0
@@ -147,6 +148,9 @@ async def prepare(connection: asyncpg.Connection[Any]) -> None:
     )
     await connection.set_type_codec(
         "jsonb", encoder=jsonb_bytes, decoder=of_jsonb, schema="pg_catalog", format="binary"
+    )
+    await connection.set_type_codec(
+        "inet", encoder=inet_bytes, decoder=of_inet, schema="pg_catalog", format="binary"
     )
 
 
