@@ -192,13 +192,16 @@ def _tags(dossier: Dossier, living: Collection[tuple[Key, SightingKey]]) -> dict
 
 async def _contested(conn: Connection, vms: Iterable[UUID]) -> set[str]:
     """Addresses that these VMs contest: who is on, and whose Tools speak, may decide about them."""
+    # Most of the time there is no conflict at all, and no port is looked up then.
     rows = await conn.fetch(
         """
-        SELECT host(c.address) FROM inventory.port p JOIN inventory.conflict c ON c.holder_id = p.id
-        WHERE p.vm_id = ANY ($1::uuid[]) AND c.address IS NOT NULL
+        SELECT host(c.address) FROM inventory.port p
+        JOIN inventory.conflict c ON p.id = c.holder_id
+        WHERE p.vm_id = ANY ($1::uuid[]) AND c.address IS NOT NULL AND EXISTS (SELECT FROM inventory.conflict)
         UNION
-        SELECT host(c.address) FROM inventory.port p JOIN inventory.conflict c ON c.claimant_id = p.id
-        WHERE p.vm_id = ANY ($1::uuid[]) AND c.address IS NOT NULL
+        SELECT host(c.address) FROM inventory.port p
+        JOIN inventory.conflict c ON p.id = c.claimant_id
+        WHERE p.vm_id = ANY ($1::uuid[]) AND c.address IS NOT NULL AND EXISTS (SELECT FROM inventory.conflict)
         """,
         list(vms),
     )

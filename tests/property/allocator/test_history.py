@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +12,14 @@ from hypothesis import strategies as st
 
 from services.allocator.domain.history import Entry, Hardware, Removed, Spoken, Track, fold
 from services.allocator.domain.reports import Seen, link_local
+from services.allocator.history_json import (
+    base_of,
+    base_text,
+    detached_text,
+    head_of,
+    report_text,
+    wires_text,
+)
 from shared.model.ordering import Order
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,3 +102,31 @@ def _now(history: list[Entry]) -> set[tuple[int, str, UUID]]:
         if wire is not None:
             found |= {(device, s.address, wire) for s in said}
     return found
+
+
+@given(histories())
+def test_what_is_said_again_leaves_the_very_same_objects(history: list[Entry]) -> None:
+    """By that the allocator tells that there is nothing to write."""
+    track = fold(Track(), history)
+    again = fold(track, [Spoken(Order(2, 1), START + timedelta(hours=1), track.report)])
+    assert again == replace(track, order=Order(2, 1))
+    assert again.report is track.report
+    assert again.wires is track.wires
+    assert again.sightings is track.sightings
+    assert not again.closed
+
+
+@given(histories(), histories())
+def test_folding_on_leaves_the_track_before_as_it_was(first: list[Entry], second: list[Entry]) -> None:
+    track, same = fold(Track(), first), fold(Track(), first)
+    fold(track, [entry._replace(order=Order(2, entry.order.sequence)) for entry in second])
+    assert track == same
+
+
+@given(histories())
+def test_a_track_is_stored_as_json_and_comes_back(history: list[Entry]) -> None:
+    track = fold(Track(), history)
+    wires = None if track.wires is None else wires_text(track.wires, track.macs, track.labels)
+    row = (wires, report_text(track.report), detached_text(track.detached), track.left_at, track.void_at)
+    assert replace(head_of(track.order, row), sightings=track.sightings) == track
+    assert base_of(track.order, json.loads(base_text(track))) == track

@@ -87,7 +87,7 @@ CREATE TABLE inventory.tenure (
     PRIMARY KEY (vcenter_id, moid, device_key, address, wire_id, opened_at)
 );
 CREATE INDEX tenure_by_address ON inventory.tenure (address, opened_at);
-CREATE INDEX tenure_by_end ON inventory.tenure (ended_at);
+CREATE INDEX tenure_by_end ON inventory.tenure (ended_at) WHERE ended_at IS NOT NULL;
 
 -- What an operator decided to be one network in a vCenter, by default a port group. Where it is a switch, a
 -- subnet is used from all port groups of its default wire's switch that carry its VLAN.
