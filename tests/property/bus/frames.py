@@ -122,8 +122,8 @@ class Read:
     """By channel and consumer."""
     others: list[tuple[int, str]] = field(default_factory=list)
     """Other frames: channel and name."""
-    refused: dict[int, str] = field(default_factory=dict)
-    """Channels that end, with the frame that should not have come."""
+    refused: dict[int, tuple[str, str]] = field(default_factory=dict)
+    """Channels that end: for whom the message was, and the frame that should not have come amid it."""
     error: str = ""
     """Why the connection ends, if not for the end of the bytes."""
 
@@ -154,7 +154,7 @@ def _receive(result: Read, begun: dict[int, list[FrameTypes]], channel: int, fra
             result.others.append((channel, frame.name))
         return
     if not isinstance(frame, ContentHeader if len(frames) == 1 else ContentBody):
-        result.refused[channel] = frame.name
+        result.refused[channel] = (str(getattr(frames[0], "consumer_tag", "")), frame.name)
         return
     frames.append(frame)
     head, header, *bodies = frames
