@@ -17,7 +17,7 @@ from shared.store.migrate import upgrade
 from shared.store.pool import Pool, open_pool
 from tests.servers.postgres import PostgresServer, find_postgres, with_database
 from tests.servers.processes import FOLDER, roomy_memory
-from tests.servers.rabbitmq import RabbitServer, find_rabbitmq
+from tests.servers.rabbitmq import PrivateRabbit, RabbitServer, find_rabbitmq, private_broker
 from tests.servers.vcsim import GivenVcsim, MakeVcsim, VcsimServer, find_vcsim
 
 Result = TypeVar("Result")
@@ -89,6 +89,21 @@ def rabbitmq_server() -> Iterator[RabbitServer]:
     yield server
     if ours:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def own_rabbitmq() -> Iterator[PrivateRabbit]:
+    """A RabbitMQ of the run's own, never one that somebody else runs."""
+    with private_broker() as server:
+        yield server
+
+
+@pytest.fixture
+def broker(own_rabbitmq: PrivateRabbit) -> PrivateRabbit:
+    """A running broker that a test may restart and make users on. Who kills it needs one of their own."""
+    if not own_rabbitmq.running:
+        own_rabbitmq.start()
+    return own_rabbitmq
 
 
 @pytest.fixture

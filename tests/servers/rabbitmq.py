@@ -13,7 +13,8 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -103,6 +104,11 @@ class PrivateRabbit:
             "LANG": "C.UTF-8",
         }
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped or killed since."""
+        return self._server.running
+
     def start(self) -> None:
         """Start and wait until connections are accepted and used."""
         if not self._epmd.running:
@@ -151,6 +157,20 @@ class PrivateRabbit:
         if done.returncode != 0:
             raise RuntimeError(f"rabbitmqctl {words[0]}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
+
+
+@contextmanager
+def private_broker() -> Iterator[PrivateRabbit]:
+    """A running broker of our own. Skips or fails where there can be none."""
+    scripts = find_scripts()
+    if scripts is None:
+        missing("RabbitMQ", "a private one is needed here; install it (apt-get install rabbitmq-server)")
+    server = PrivateRabbit(scripts)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 class GivenRabbit:

@@ -17,7 +17,7 @@ from tests.contract.bus.conftest import BusAddress, Kind
 from tests.contract.bus.samples import SMALL, WORK, entries, job, jobs, numbers, take
 from tests.servers.postgres import PrivatePostgres, find_binaries
 from tests.servers.processes import missing
-from tests.servers.rabbitmq import PrivateRabbit, find_scripts
+from tests.servers.rabbitmq import PrivateRabbit, private_broker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -49,13 +49,8 @@ async def crash(server: Restartable) -> None:
 
 @pytest.fixture(scope="module")
 def rabbit() -> Iterator[PrivateRabbit]:
-    scripts = find_scripts()
-    if scripts is None:
-        missing("RabbitMQ", "a private one is needed here; install it (apt-get install rabbitmq-server)")
-    server = PrivateRabbit(scripts)
-    server.start()
-    yield server
-    server.stop()
+    with private_broker() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

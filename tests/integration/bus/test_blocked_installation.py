@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,19 +19,12 @@ from shared.store.pool import transaction
 from shared.store.relay import relay
 from tests.contract.bus.samples import take
 from tests.integration.bus.alarms import alarm
-from tests.integration.consumers.broker import private_broker
 from tests.servers.rabbitmq import PrivateRabbit
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgres, pytest.mark.slow]
 
 WATCHED = "watched"
 COUNT = 300
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[PrivateRabbit]:
-    with private_broker() as server:
-        yield server
 
 
 async def patchbay(environment: dict[str, str], *words: str) -> tuple[int, Any]:

@@ -17,8 +17,7 @@ from shared.bus.rabbitmq_pace import Pace
 from shared.events.topology import Queue, Topology
 from tests.contract.bus.samples import DEAD, SMALL, STREAM, WORK, collect, jobs, numbers, take
 from tests.integration.bus.alarms import Alarm, alarm
-from tests.integration.consumers.broker import private_broker
-from tests.servers.rabbitmq import PrivateRabbit
+from tests.servers.rabbitmq import PrivateRabbit, private_broker
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.slow]
 

@@ -25,7 +25,6 @@ from shared.runtime.settings import CoreSettings, load_settings
 from shared.store.connection import connect
 from shared.store.migrate import upgrade
 from shared.store.pool import transaction
-from tests.integration.consumers.broker import private_broker
 from tests.servers.postgres import PrivatePostgres, find_binaries, with_database
 from tests.servers.processes import missing
 from tests.servers.rabbitmq import PrivateRabbit
@@ -34,12 +33,6 @@ pytestmark = [pytest.mark.rabbitmq, pytest.mark.postgres, pytest.mark.slow, pyte
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 USER = "rotated"
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[PrivateRabbit]:
-    with private_broker() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

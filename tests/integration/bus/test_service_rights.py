@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,18 +17,12 @@ from shared.bus.rabbitmq import connect
 from shared.events.topology import ALLOCATOR_COMMANDS, ALLOCATOR_FACTS, TOPOLOGY
 from tests.contract.bus.samples import collect, take
 from tests.contract.bus.test_requests import answer
-from tests.integration.consumers.broker import make_user, private_broker
+from tests.integration.consumers.broker import make_user
 from tests.servers.rabbitmq import PrivateRabbit
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.slow]
 
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "rabbitmq.md"
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[PrivateRabbit]:
-    with private_broker() as server:
-        yield server
 
 
 def granted() -> tuple[str, str, str]:

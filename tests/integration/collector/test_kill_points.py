@@ -22,8 +22,7 @@ from tests.integration.collector.conftest import PASSWORD, Bench
 from tests.integration.collector.observing import PATIENCE, Observer
 from tests.integration.collector.steps import IN_A_SNAPSHOT, IN_THE_STREAM, interrupt
 from tests.integration.collector.truth import add_up
-from tests.servers.processes import missing
-from tests.servers.rabbitmq import PrivateRabbit, find_scripts
+from tests.servers.rabbitmq import PrivateRabbit, private_broker
 
 pytestmark = pytest.mark.postgres
 STEPS = [*IN_A_SNAPSHOT, *IN_THE_STREAM]
@@ -131,13 +130,8 @@ async def killed_at(
 @pytest.fixture(scope="module")
 def broker() -> Iterator[PrivateRabbit]:
     """A RabbitMQ of this module's own, to be killed."""
-    scripts = find_scripts()
-    if scripts is None:
-        missing("RabbitMQ programs on this machine", "apt-get install rabbitmq-server")
-    server = PrivateRabbit(scripts)
-    server.start()
-    yield server
-    server.stop()
+    with private_broker() as server:
+        yield server
 
 
 @pytest.mark.rabbitmq

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,25 +22,10 @@ from shared.events.vcenter import VcenterHeartbeat
 from shared.model.identifiers import derive
 from shared.runtime.publishing import message_of
 from tests.contract.events.examples import golden_messages
-from tests.servers.processes import missing
-from tests.servers.rabbitmq import PrivateRabbit, find_scripts
+from tests.servers.rabbitmq import PrivateRabbit
 
 Rights = tuple[str, str, str]
 """configure, write, read."""
-
-
-@contextmanager
-def private_broker() -> Iterator[PrivateRabbit]:
-    """A broker that the test may restart and make users on."""
-    scripts = find_scripts()
-    if scripts is None:
-        missing("RabbitMQ", "a private one is needed here; install it (apt-get install rabbitmq-server)")
-    server = PrivateRabbit(scripts)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 def make_user(broker: PrivateRabbit, url: str, rights: Rights, topics: tuple[str, str] | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,18 +24,12 @@ from shared.events.topology import PLACEMENT_REQUESTS
 from shared.runtime.consuming import Received
 from shared.runtime.publishing import reply
 from tests.contract.events.examples import golden_messages
-from tests.integration.consumers.broker import Allocator, Rights, bind_queue, make_user, private_broker
+from tests.integration.consumers.broker import Allocator, Rights, bind_queue, make_user
 from tests.servers.rabbitmq import PrivateRabbit
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.slow]
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "consume-events.md"
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[PrivateRabbit]:
-    with private_broker() as server:
-        yield server
 
 
 def granted(user: str) -> tuple[Rights, tuple[str, str] | None]:

@@ -8,7 +8,6 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 
 from shared.bus.rabbitmq import connect
 from tests.contract.events.examples import golden_messages
-from tests.integration.consumers.broker import Allocator, bind_queue, make_user, private_broker
+from tests.integration.consumers.broker import Allocator, bind_queue, make_user
 from tests.servers.node_packages import find_node
 from tests.servers.processes import Server, missing, private_folder, tail
 from tests.servers.rabbitmq import PrivateRabbit
@@ -30,12 +29,6 @@ PROGRAMS = Path(__file__).parents[3] / "docs" / "how-to" / "consumers"
 QUEUE = "dash.nics"
 STREAM_READER = ("^$", "^$", r"^patchbay\.log$")
 QUEUE_READER = ("^$", "^$", r"^dash\.nics$")
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[PrivateRabbit]:
-    with private_broker() as server:
-        yield server
 
 
 @dataclass
