@@ -15,7 +15,7 @@ from services.allocator.naming import read_parties
 from services.allocator.settling import Policy, settle
 from shared.events.address_sharing import AddressShare, AddressShared, AddressUnshare, AddressUnshared
 from shared.events.envelope import Envelope, wrap
-from shared.ipam.ledger import holders
+from shared.ipam.ledger import holders, lock_subnets
 from shared.ipam.reserving import reserved_at
 from shared.ipam.scopes import ensure_scope, scope_name
 from shared.model.addresses import parse_address
@@ -40,6 +40,8 @@ async def share(
             "everybody's anyway",
             code="address_useless",
         )
+    # A reservation that placement makes from here on would be taken over by those who share.
+    await lock_subnets(conn, (), addresses=[(scope, command.address)])
     await _refuse_kept(conn, scope, command.address)
     decision = AddressShared(**await _decided(conn, envelope, scope, command.note))
     return await _carry_out(conn, decision, envelope, out, policy)
