@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.rabbitmq]
 PROVISIONERS = 16
 EACH = 4
 """Requests of each provisioner, one after the other."""
-PATIENCE = timedelta(seconds=5)
+PATIENCE = timedelta(seconds=2)
 Answers = dict[str, VmCreatePlaced | VmCreateRefused]
 
 
