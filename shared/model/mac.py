@@ -24,4 +24,10 @@ def canonical_mac(text: str) -> str:
     return ":".join(bare[i : i + 2] for i in range(0, 12, 2))
 
 
-MacAddress = Annotated[str, BeforeValidator(canonical_mac)]
+def _mac_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a MAC address")  # noqa: TRY004  pydantic turns only ValueError into its own
+    return canonical_mac(value)
+
+
+MacAddress = Annotated[str, BeforeValidator(_mac_text)]

@@ -61,6 +61,18 @@ def tampered(draw: st.DrawFn) -> dict[str, Any]:
     return message
 
 
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_g8_any_value_in_any_place_is_read_or_refused_with_a_reason(name: str) -> None:
+    for *way, last in places(MESSAGES[name]):
+        for value in ODD:
+            message = copy.deepcopy(MESSAGES[name])
+            holder: Any = message
+            for key in way:
+                holder = holder[key]
+            holder[last] = value
+            outcome(tight(message))
+
+
 @given(tampered())
 def test_blanks_change_neither_what_is_read_nor_why_it_is_refused(message: dict[str, Any]) -> None:
     assert outcome(tight(message)) == outcome(wide(message))
