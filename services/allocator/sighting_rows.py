@@ -25,6 +25,15 @@ Tags = Mapping[SightingKey, Tagged]
 """The sightings at one place."""
 
 
+class Difference(NamedTuple):
+    """A sighting that is another one now, new, or none any more."""
+
+    place: Key
+    key: SightingKey
+    before: Tagged | None
+    after: Tagged | None
+
+
 async def read_sightings(
     conn: Connection, vcenters: list[UUID], moids: list[str]
 ) -> list[tuple[int, SightingKey, Tagged]]:
@@ -45,18 +54,17 @@ async def read_sightings(
     ]
 
 
-async def write_sightings(
-    conn: Connection, places: Iterable[tuple[Key, Tags, Tags]]
-) -> set[tuple[Key, SightingKey]]:
+async def write_sightings(conn: Connection, places: Iterable[tuple[Key, Tags, Tags]]) -> list[Difference]:
     """Store what differs between before and after, by place, and return what does."""
-    gone: list[tuple[Key, SightingKey]] = []
-    changed: list[tuple[Key, SightingKey, Tagged]] = []
+    different: list[Difference] = []
     for place, before, after in places:
-        gone += [(place, key) for key in before if key not in after]
-        changed += [(place, key, tagged) for key, tagged in after.items() if before.get(key) != tagged]
-    await SIGHTING.delete(conn, [(*place, *key) for place, key in gone])
-    await SIGHTING.upsert(conn, [_row(place, key, tagged) for place, key, tagged in changed])
-    return {*gone, *((place, key) for place, key, _ in changed)}
+        different += [Difference(place, key, old, None) for key, old in before.items() if key not in after]
+        different += [
+            Difference(place, key, old, new) for key, new in after.items() if (old := before.get(key)) != new
+        ]
+    await SIGHTING.delete(conn, [(*d.place, *d.key) for d in different if d.after is None])
+    await SIGHTING.upsert(conn, [_row(d.place, d.key, d.after) for d in different if d.after is not None])
+    return different
 
 
 def _row(place: Key, key: SightingKey, tagged: Tagged) -> tuple[Any, ...]:

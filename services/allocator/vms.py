@@ -26,7 +26,7 @@ from services.allocator.history_rows import append_history, read_history, write_
 from services.allocator.lingering import read_due, read_grace, write_changing, write_lingering
 from services.allocator.objects import Key, told_by_key
 from services.allocator.rewiring import rewire
-from services.allocator.sighting_rows import Tagged, Tags, write_sightings
+from services.allocator.sighting_rows import Difference, Tagged, write_sightings
 from services.allocator.tenures import write_tenures
 from services.allocator.vm_rows import learn, write_vms
 from shared.events.envelope import Envelope
@@ -167,9 +167,8 @@ async def _follow(
     for places in by_vm.values():
         sightings = {d.key: d.track.sightings for d in places}
         living |= living_sightings([now[d.key] for d in places], sightings, grace.span)
-    tags = {key: _tags(d, living) for key, d in dossiers.items()}
-    changed = await write_sightings(conn, [(key, d.tags, tags[key]) for key, d in dossiers.items()])
-    dirty = _touched(changed, {key: d.tags for key, d in dossiers.items()}, tags)
+    different = await write_sightings(conn, [(key, d.tags, _tags(d, living)) for key, d in dossiers.items()])
+    dirty = _touched(different)
     dirty.twins |= {vm for vm, places in by_vm.items() if sum(not d.vm.standing.removed for d in places) > 1}
     dirty.add(await rewire(conn, dossiers, now, due, grace))
     return dirty
@@ -208,12 +207,9 @@ async def _contested(conn: Connection, vms: Iterable[UUID]) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _touched(
-    changed: Iterable[tuple[Key, SightingKey]], before: Mapping[Key, Tags], after: Mapping[Key, Tags]
-) -> Dirty:
+def _touched(different: Iterable[Difference]) -> Dirty:
     dirty = Dirty()
-    for place, key in changed:
-        old, new = before[place].get(key), after[place].get(key)
+    for place, key, old, new in different:
         dirty.addresses.add(key.address)
         for tagged in (old, new):
             if tagged is not None and tagged.vm is not None:
