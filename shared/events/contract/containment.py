@@ -90,6 +90,11 @@ class _Comparison:
                 yield Excess(field, "field", "there", "unknown")
             elif isinstance(others, dict):
                 yield from self.excesses(inner, others, field)
+        if (mine_others := narrow.get("additionalProperties", True)) is not False:
+            # What has no say of its own in the one may be anything there, and has to fit the other's say.
+            anything = mine_others if isinstance(mine_others, dict) else {}
+            for name in sorted(theirs.keys() - mine.keys()):
+                yield from self.excesses(anything, theirs[name], f"{path}.{name}".lstrip("."))
         for name in sorted(set(wide.get("required", ())) - set(narrow.get("required", ()))):
             yield Excess(f"{path}.{name}".lstrip("."), "absence", "optional", "required")
         yield from self._others(narrow, wide, f"{path}.*".lstrip("."))

@@ -6,7 +6,7 @@ import copy
 import random
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
@@ -60,6 +60,9 @@ VALUES = st.recursive(
 )
 
 
+FLAG: Schema = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": []}
+
+
 @given(SCHEMAS)
 def test_every_shape_contains_itself(schema: Schema) -> None:
     assert excesses(schema, copy.deepcopy(schema)) == []
@@ -68,6 +71,8 @@ def test_every_shape_contains_itself(schema: Schema) -> None:
 
 
 @given(SCHEMAS, SCHEMAS, st.lists(VALUES, max_size=20))
+@example({"type": "object", "additionalProperties": {}}, FLAG, [{"a": None}])
+@example({"type": "object", "properties": {}, "required": []}, FLAG, [{"a": None}])
 def test_what_fits_the_contained_fits_the_containing(narrow: Schema, wide: Schema, values: list[Any]) -> None:
     if excesses(narrow, wide):
         return
