@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from services.allocator.announcing import Announcements
 from services.allocator.attaching import weigh_evidence
 from services.allocator.batch import Dirty, Occasion
-from services.allocator.conflict_rows import write_conflicts
+from services.allocator.conflict_rows import DisputeChanges, write_conflicts
 from services.allocator.docket import Docket
 from services.allocator.domain.evidence import Weight
 from services.allocator.domain.records import Changes, assemble, compare
@@ -19,7 +20,7 @@ from services.allocator.reading import expand, read
 from services.allocator.scopes import scopes_of
 from services.allocator.telling import complete_names, tell_records, tell_unmatched
 from services.allocator.telling_conflicts import tell_conflicts
-from services.allocator.verdicts import write_unmatched
+from services.allocator.verdicts import VerdictChanges, write_unmatched
 from services.allocator.views import SubnetsOnWires
 from services.allocator.writing import write_records
 from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
@@ -74,14 +75,23 @@ async def _settle(
 ) -> None:
     ruling = rule(docket.case)
     changes = _changes(docket, ruling)
-    await sync(conn, ruling.ledger, docket.case.ledger, now=occasion.at())
-    await write_records(conn, changes)
-    verdicts = await write_unmatched(conn, docket, ruling)
-    disputes = await write_conflicts(conn, docket, ruling)
     await complete_names(conn, docket, changes)
-    tell_records(out, docket, changes, occasion)
+    # The database writes while the events are made: what they tell was ruled, and is asked of nobody.
+    writing = asyncio.create_task(_write(conn, docket, ruling, changes, now=occasion.at()))
+    try:
+        await tell_records(out, docket, changes, occasion)
+    finally:
+        verdicts, disputes = await writing
     await tell_unmatched(conn, out, docket, verdicts, occasion, weight=policy.weight)
     await tell_conflicts(conn, out, disputes, occasion)
+
+
+async def _write(
+    conn: Connection, docket: Docket, ruling: Ruling, changes: Changes, *, now: datetime
+) -> tuple[VerdictChanges, DisputeChanges]:
+    await sync(conn, ruling.ledger, docket.case.ledger, now=now)
+    await write_records(conn, changes)
+    return await write_unmatched(conn, docket, ruling), await write_conflicts(conn, docket, ruling)
 
 
 def _changes(docket: Docket, ruling: Ruling) -> Changes:

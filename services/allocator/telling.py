@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from services.allocator.batch import Occasion
 from services.allocator.docket import Docket, Person
 from services.allocator.domain.evidence import Weight
 from services.allocator.domain.matching import SubnetView
-from services.allocator.domain.records import Changes, NicRecord
+from services.allocator.domain.records import Changes, NicRecord, PortView
 from services.allocator.domain.reports import UNPLACED
 from services.allocator.naming import ParkedAddress, sentences
 from services.allocator.verdicts import VerdictChanges
@@ -25,24 +26,33 @@ from shared.events.nic import NicAddress, NicCreated, NicFacts, NicReleased, Nic
 from shared.model.identifiers import nic_id
 from shared.store.pool import Connection
 
+TOLD_AT_ONCE = 20
+"""Events between two looks at what else there is to do."""
 
-def tell_records(out: Announcements, docket: Docket, changes: Changes, occasion: Occasion) -> None:
-    """Announce what became of NIC records; what ended first."""
+
+async def tell_records(out: Announcements, docket: Docket, changes: Changes, occasion: Occasion) -> None:
+    """Announce what became of NIC records; what ended first. Whoever writes meanwhile gets on."""
+    for number, (event, port) in enumerate(_of_records(docket, changes, occasion)):
+        if number % TOLD_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        out.add(event, port.nic, cause=occasion.cause(port.vm))
+
+
+def _of_records(
+    docket: Docket, changes: Changes, occasion: Occasion
+) -> Iterator[tuple[NicCreated | NicUpdated | NicReleased, PortView]]:
     for record, reason in changes.released:
-        cause = occasion.cause(record.port.vm)
-        out.add(
-            NicReleased(nic=_facts(record, docket, docket.former), since=cause.time, reason=reason),
-            record.port.nic,
-            cause=cause,
+        since = occasion.at(record.port.vm)
+        yield (
+            NicReleased(nic=_facts(record, docket, docket.former), since=since, reason=reason),
+            record.port,
         )
     for before, after in changes.updated:
-        cause = occasion.cause(after.port.vm)
         was = _facts(before, docket, docket.former)
-        event = NicUpdated(nic=_facts(after, docket), before=was, since=cause.time)
-        out.add(event, after.port.nic, cause=cause)
+        since = occasion.at(after.port.vm)
+        yield NicUpdated(nic=_facts(after, docket), before=was, since=since), after.port
     for record in changes.created:
-        cause = occasion.cause(record.port.vm)
-        out.add(NicCreated(nic=_facts(record, docket), since=cause.time), record.port.nic, cause=cause)
+        yield NicCreated(nic=_facts(record, docket), since=occasion.at(record.port.vm)), record.port
 
 
 async def tell_unmatched(

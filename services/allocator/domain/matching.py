@@ -89,6 +89,8 @@ _BY_EVIDENCE = ("detected", "denied")
 
 
 def _longest(found: list[SubnetView]) -> Match:
+    if len(found) == 1:
+        return Match(subnet=found[0])
     longest = max(subnet.prefix.prefixlen for subnet in found)
     best = [subnet for subnet in found if subnet.prefix.prefixlen == longest]
     best = [subnet for subnet in best if not subnet.off_vlan] or best
