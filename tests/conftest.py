@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import asyncpg
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from shared.store.migrate import upgrade
 from shared.store.pool import Pool, open_pool
@@ -21,6 +22,11 @@ from tests.servers.rabbitmq import PrivateRabbit, RabbitServer, find_rabbitmq, p
 from tests.servers.vcsim import GivenVcsim, MakeVcsim, VcsimServer, find_vcsim
 
 Result = TypeVar("Result")
+
+
+# How long an example takes is the machine's affair: no test asserts a time.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
