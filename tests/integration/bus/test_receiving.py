@@ -76,11 +76,14 @@ async def test_a_temporary_queue_knows_first_and_later(bus: RabbitBus) -> None:
 async def test_the_order_holds_while_the_prefetch_changes(bus: RabbitBus) -> None:
     await bus.publish(jobs(600))
     got: list[Delivery] = []
-    async with bus.consume(WORK, prefetch=1) as consumer:
+    held = 1
+    async with bus.consume(WORK, prefetch=held) as consumer:
         while len(got) < 600:
-            got += await consumer.batch(50)
+            got += await take(consumer, min(held, 600 - len(got)))
+            held = 7 + len(got) % 60
+            # While all is in hand: the broker takes back what is on its way to a consumer that leaves.
+            await consumer.allow(held)
             await consumer.ack(got[-1])
-            await consumer.allow(7 + len(got) % 60)
     assert numbers(got) == list(range(600))
 
 
