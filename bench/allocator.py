@@ -24,6 +24,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 import aio_pika
@@ -47,7 +48,9 @@ from shared.store.pool import Pool, open_pool
 from tests.integration.allocator.story import Stage, Teller
 
 PER_WIRE = 100
-"""VMs of one port group, with a /24 of their own: an address of it is free for each of them to move to."""
+"""VMs of one port group, with a /22 of their own: each has another address in it to move to, and as many new
+VMs as there are find one."""
+PREFIX = 22
 BATCH = 200
 STRIDE = 7919
 """A prime, so that all VMs are visited before one is again."""
@@ -72,7 +75,7 @@ class Site:
         wires = range(-(-self.vms // PER_WIRE))
         await self._tell([self._teller.portgroup(f"pg-{number}") for number in wires])
         for number in wires:
-            await self.stage.subnet(f"net-{number}", f"{_network(number)}.0/24", f"pg-{number}")
+            await self.stage.subnet(f"net-{number}", f"{_in_network(number, 0)}/{PREFIX}", f"pg-{number}")
         await self._tell([self._vm(number) for number in range(self.vms)])
         await self._tell([self._guest(number) for number in range(self.vms)])
         await self.stage.pool.execute("TRUNCATE bus.outbox")
@@ -97,9 +100,9 @@ class Site:
         for _ in range(count // 2):
             wire, place = self._new % -(-self.vms // PER_WIRE), self._new * PER_WIRE // self.vms
             name, self._new = f"new{self._new}", self._new + 1
-            address = f"{_network(wire)}.{2 + 2 * PER_WIRE + place % 50}"
+            address = _in_network(wire, 2 + 2 * PER_WIRE + place)
             made.append(self._teller.vm(name, f"pg-{wire}"))
-            made.append(self._teller.guest(name, address, gateway=f"{_network(wire)}.1"))
+            made.append(self._tell_of(name, wire, address))
         return made
 
     def kinds(self) -> dict[str, Callable[[int], list[Envelope[Event]]]]:
@@ -118,13 +121,17 @@ class Site:
         return self._teller.vm(f"vm{number}", f"pg-{number // PER_WIRE}")
 
     def _guest(self, number: int) -> Envelope[Any]:
-        network = _network(number // PER_WIRE)
+        wire = number // PER_WIRE
         host = 2 + number % PER_WIRE + self._second[number] * PER_WIRE
-        return self._teller.guest(f"vm{number}", f"{network}.{host}", gateway=f"{network}.1")
+        return self._tell_of(f"vm{number}", wire, _in_network(wire, host))
+
+    def _tell_of(self, name: str, wire: int, address: str) -> Envelope[Any]:
+        return self._teller.guest(name, address, gateway=_in_network(wire, 1), prefix=PREFIX)
 
 
-def _network(number: int) -> str:
-    return f"10.{number // 250}.{number % 250}"
+def _in_network(number: int, host: int) -> str:
+    """An address in the network of a port group."""
+    return str(IPv4Address("10.0.0.0") + (number << 32 - PREFIX) + host)
 
 
 @asynccontextmanager
