@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from shared.store.migrate import upgrade
 from shared.store.pool import Pool, open_pool
 from tests.servers.postgres import PostgresServer, find_postgres, with_database
-from tests.servers.processes import FOLDER, roomy_memory
+from tests.servers.processes import keep_in_memory
 from tests.servers.rabbitmq import PrivateRabbit, RabbitServer, find_rabbitmq, private_broker
 from tests.servers.vcsim import GivenVcsim, MakeVcsim, VcsimServer, find_vcsim
 
@@ -31,8 +30,7 @@ settings.load_profile("unhurried")
 
 def pytest_configure() -> None:
     """Keep the servers' data in memory, where there is enough of it and nobody says otherwise."""
-    if (memory := roomy_memory()) is not None:
-        os.environ.setdefault(FOLDER, str(memory))
+    keep_in_memory()
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ _EXPORT = re.compile(r"^export (\w+)=(\S+)$", re.MULTILINE)
 _MASKS = (
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
     (re.compile(r"(?<![\w:.-])\d{4}-\d\d-\d\d(?![\w-])"), "<date>"),
-    (re.compile(r"(?<![\w:.])\d\d:\d\d:\d\d(?![\w:])"), "<time>"),
+    (re.compile(r"(?<![\w:.])\d\d:\d\d:\d\d(?!\w|:\w)"), "<time>"),
     (re.compile(r"\b\d+ (s|min|h) (ago|old|behind|ahead)\b"), "<age>"),
     (re.compile(r"^ *\d+ (?=<date> <time> [a-z])"), "<offset> "),
     (re.compile(r"─+"), "─"),

@@ -148,17 +148,22 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def roomy_memory() -> Path | None:
-    """A folder in memory with room for the data of servers that live as long as the tests, if there is one.
+_chosen = ON_DISK
+
+
+def keep_in_memory() -> None:
+    """Keep the data of servers in memory from now on, if there is room for it.
 
     It outlives a killed process, and that is all that tests ask of a disk; what others write does not hold
     it up.
     """
+    global _chosen  # noqa: PLW0603  one choice for the run
     try:
         free = shutil.disk_usage(IN_MEMORY).free
     except OSError:
-        return None
-    return IN_MEMORY if free >= ROOM and os.access(IN_MEMORY, os.W_OK | os.X_OK) else None
+        return
+    if free >= ROOM and os.access(IN_MEMORY, os.W_OK | os.X_OK):
+        _chosen = str(IN_MEMORY)
 
 
 def private_folder(name: str, account: Account | None = None, *, programs: bool = False) -> Path:
@@ -166,7 +171,7 @@ def private_folder(name: str, account: Account | None = None, *, programs: bool 
 
     With `programs` it is where they may be run from: memory is often mounted without that.
     """
-    where = ON_DISK if programs else os.environ.get(FOLDER, ON_DISK)
+    where = ON_DISK if programs else os.environ.get(FOLDER, _chosen)
     # Short on purpose: unix sockets inside must fit into 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix=f"pb-{name}-", dir=where))
     if account is not None:
