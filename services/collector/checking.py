@@ -156,6 +156,8 @@ def _clock(session: Session) -> Check:
 
 def clock_words(skew: float) -> str:
     """A difference of clocks in words; `skew`: seconds that the vCenter's is ahead."""
+    if round(skew) == 0:
+        return "the vCenter's clock agrees with ours"
     return f"the vCenter's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} ours"
 
 
