@@ -17,7 +17,7 @@ from services.allocator.announcing import Announcements
 from services.allocator.batch import Occasion
 from services.allocator.domain.history import fold
 from services.allocator.history_rows import read_history, write_heads
-from services.allocator.locking import lock_writes
+from services.allocator.locking import lock_writes, plan_anew
 from services.allocator.objects import Key
 from services.allocator.scopes import everything_of
 from services.allocator.settling import Policy, settle
@@ -141,6 +141,7 @@ async def begin_anew(
     """
     async with transaction(pool) as conn:
         await lock_writes(conn)
+        await plan_anew(conn)
         await conn.execute(_GIVEN)
         await conn.execute(
             "INSERT INTO read_anew SELECT * FROM unnest($1::uuid[], $2::bigint[])",

@@ -11,7 +11,7 @@ import structlog
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.commands import carry_out
-from services.allocator.locking import lock_writes
+from services.allocator.locking import lock_writes, plan_anew
 from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
 from services.allocator.offers import tell_offers
 from services.allocator.reservations import apply_confirmations, apply_endings
@@ -112,6 +112,7 @@ class Allocator:
         try:
             async with transaction(self._pool) as conn:
                 await lock_writes(conn)
+                await plan_anew(conn)
                 out = Announcements()
                 result = await carry_out(conn, envelope, out, self.policy)
                 if getattr(envelope.data, "dry_run", False):

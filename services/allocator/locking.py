@@ -15,3 +15,12 @@ LOCK = 0x7061_7463_6862_0010
 async def lock_writes(conn: Connection) -> None:
     """Wait for, and hold to the end of the transaction, the right to write the allocator's state."""
     await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
+
+
+async def plan_anew(conn: Connection) -> None:
+    """Have each statement of the transaction planned for the values it gets.
+
+    A command may concern thousands of addresses. A plan made for any values, while the tables were small,
+    compares each of them with each row: 2.4 of 4.4 seconds for a subnet that 10,000 VMs wait for.
+    """
+    await conn.execute("SET LOCAL plan_cache_mode = force_custom_plan")
