@@ -12,7 +12,7 @@ from asyncpg import Record
 from services.allocator.domain.evidence import Weight
 from services.allocator.finding import find_vm
 from services.allocator.parked import ParkedRow, read_parked
-from services.allocator.queries import NicRow, list_nics
+from services.allocator.vm_queries import NicRow, list_nics
 from shared.model.command_line import typed
 from shared.store.pool import Pool
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from services.allocator import queries
-from services.allocator.queries import VmRow
+from services.allocator import vm_queries
+from services.allocator.vm_queries import VmRow
 from services.cli.asking import operator, order
 from services.cli.names import not_known, pick
 from services.cli.outcome import Ended, Refused
@@ -56,7 +56,7 @@ class Applied:
 
 async def find_template(platform: Platform, named: str, vcenter: UUID | None) -> VmRow:
     """The template or VM of this name or managed object id. Raises `Refused`."""
-    rows = await queries.list_vms(platform.pool, vcenter=vcenter)
+    rows = await vm_queries.list_vms(platform.pool, vcenter=vcenter)
     fitting = [row for row in rows if named in {row.name, row.moid, str(row.id)}]
     if not fitting:
         raise not_known("template", named, sorted({row.name for row in rows if row.template}))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from services.allocator import queries
+from services.allocator import queries, vm_queries
 from services.cli.lookup import find_vcenter
 from services.cli.names import not_known
 from services.cli.selecting import canonical_address
@@ -80,7 +80,7 @@ async def _vcenter(pool: Pool, named: str) -> str:
 
 async def _vm(pool: Pool, named: str) -> Named:
     try:
-        row = await queries.locate_vm(pool, named)
+        row = await vm_queries.locate_vm(pool, named)
     except PermanentError as error:
         if error.code == "vm_unknown" and _is_id(named):
             return Named(words=(named,))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from services.allocator.queries import VmRow
+from services.allocator.vm_queries import VmRow
 from services.cli.applying import Account, Applied, create_all, find_template
 from services.cli.asking import ask
 from services.cli.batches import Mode, batch_of, is_batch, numbered

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from services.allocator.address_queries import list_reserved
 from services.allocator.finding import find_vm, find_wire
-from services.allocator.queries import list_subnets, list_vms, list_wires
+from services.allocator.queries import list_subnets, list_wires
 from services.allocator.statement_queries import list_fixes
+from services.allocator.vm_queries import list_vms
 from services.cli.bulk.differences import normal
 from services.cli.bulk.forms import Entry, Problem, Value
 from shared.events.subnet import SubnetFacts

@@ -10,11 +10,11 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from services.allocator import queries
+from services.allocator import vm_queries
 from services.allocator.domain.fixes import Device, name_port
 from services.allocator.explaining import WhyVm
 from services.allocator.explaining import why as explain
-from services.allocator.queries import NicRow, UnmatchedRow
+from services.allocator.vm_queries import NicRow, UnmatchedRow
 from services.cli.commands import who_had
 from services.cli.instance import with_platform
 from services.cli.outcome import Json, present
@@ -49,7 +49,7 @@ def list_(
         raise typer.BadParameter(str(error)) from None
 
     async def work(platform: Platform) -> Seen[NicRow]:
-        rows = await queries.list_nics(
+        rows = await vm_queries.list_nics(
             platform.pool, vm=vm, subnet=subnet, scope=scope, wire=wire, address=wanted
         )
         return await seen_on(platform.pool, rows, lambda row: {row.wire})
@@ -69,7 +69,7 @@ def unmatched(
 
     async def work(platform: Platform) -> Seen[UnmatchedRow]:
         weight = load().allocator.weight()
-        rows = await queries.list_unmatched(platform.pool, vm=vm, limit=limit, weight=weight)
+        rows = await vm_queries.list_unmatched(platform.pool, vm=vm, limit=limit, weight=weight)
         return await seen_on(platform.pool, rows, lambda row: {row.wire} if row.wire else set())
 
     found = with_platform(work, as_json=as_json)

@@ -9,11 +9,11 @@ from pydantic_core import to_jsonable_python
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from services.allocator import queries
+from services.allocator import vm_queries
 from services.allocator.explaining import WhyVm
 from services.allocator.explaining import why as explain
-from services.allocator.queries import NicRow, UnmatchedRow, VmRow
 from services.allocator.sight import Sight
+from services.allocator.vm_queries import NicRow, UnmatchedRow, VmRow
 from services.cli.commands import vm_fixes
 from services.cli.instance import with_platform
 from services.cli.lookup import find_vcenter
@@ -44,7 +44,7 @@ def list_(
     async def work(platform: Platform) -> Seen[VmRow]:
         found = await find_vcenter(platform.pool, vcenter) if vcenter else None
         identity = found.instance_uuid if found else None
-        rows = await queries.list_vms(platform.pool, vcenter=identity, named=named)
+        rows = await vm_queries.list_vms(platform.pool, vcenter=identity, named=named)
         return await seen(platform.pool, rows, lambda row: row.vcenter)
 
     found = with_platform(work, as_json=as_json)
@@ -57,14 +57,14 @@ def show(which: Which, as_json: Json = False) -> None:
 
     async def work(platform: Platform) -> Shown:
         pool = platform.pool
-        place = await queries.locate_vm(pool, which)
+        place = await vm_queries.locate_vm(pool, which)
         identity = place.id
-        row = next((row for row in await queries.list_vms(pool) if row.id == identity), None)
+        row = next((row for row in await vm_queries.list_vms(pool) if row.id == identity), None)
         weight = load().allocator.weight()
         return (
             row,
-            await queries.list_nics(pool, vm=str(identity)),
-            await queries.list_unmatched(pool, vm=str(identity), weight=weight),
+            await vm_queries.list_nics(pool, vm=str(identity)),
+            await vm_queries.list_unmatched(pool, vm=str(identity), weight=weight),
             await sights_of(pool, [place.vcenter]),
         )
 
@@ -92,7 +92,7 @@ def why(which: Which, as_json: Json = False) -> None:
 
     async def work(platform: Platform) -> tuple[WhyVm, list[Sight]]:
         found = await explain(platform.pool, which, weight=load().allocator.weight())
-        place = await queries.locate_vm(platform.pool, which)
+        place = await vm_queries.locate_vm(platform.pool, which)
         return found, await sights_of(platform.pool, [place.vcenter])
 
     found, sights = with_platform(work, as_json=as_json)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from services.allocator import queries
-from services.allocator.queries import NicRow, SubnetRow, UnmatchedRow, VcenterRow, VmRow, WireRow
+from services.allocator import queries, vm_queries
+from services.allocator.queries import SubnetRow, VcenterRow, WireRow
+from services.allocator.vm_queries import NicRow, UnmatchedRow, VmRow
 from services.cli.demo.truth import Claim
 from services.placement.queries import find_reservation
 from shared.ipam import ledger
@@ -25,7 +26,7 @@ class Reading:
 
     async def vms(self) -> list[VmRow]:
         """VMs that exist."""
-        return await queries.list_vms(self._pool)
+        return await vm_queries.list_vms(self._pool)
 
     async def wires(self) -> list[WireRow]:
         """Wires that are not retired."""
@@ -37,7 +38,7 @@ class Reading:
 
     async def nics(self) -> list[NicRow]:
         """All addresses of NIC records."""
-        return await queries.list_nics(self._pool)
+        return await vm_queries.list_nics(self._pool)
 
     async def recorded(self) -> set[Claim]:
         """The same, as claims that can be compared with the vCenter's."""
@@ -45,7 +46,7 @@ class Reading:
 
     async def unmatched(self) -> list[UnmatchedRow]:
         """All addresses without a NIC record."""
-        return await queries.list_unmatched(self._pool)
+        return await vm_queries.list_unmatched(self._pool)
 
     async def holder_of(self, address: str) -> str | None:
         """How the ledger holds an address of the default scope: "nic", "cooling" …; None when it is free."""

@@ -10,7 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from services.allocator.queries import NicRow, SubnetRow, UnmatchedRow, VmRow, WireRole, WireRow
+from services.allocator.queries import SubnetRow, WireRole, WireRow
+from services.allocator.vm_queries import NicRow, UnmatchedRow, VmRow
 from services.cli.rendering.bars import short_count, use_bar
 from services.cli.rendering.sentences import port_name, vlan_text
 from services.cli.rendering.tables import add, facts, table

@@ -8,16 +8,8 @@ import pytest
 
 from services.allocator.conflict_queries import list_conflicts
 from services.allocator.explaining import why
-from services.allocator.queries import (
-    list_nics,
-    list_subnets,
-    list_unmatched,
-    list_vcenters,
-    list_vms,
-    list_wires,
-    show_subnet,
-    show_wire,
-)
+from services.allocator.queries import list_subnets, list_vcenters, list_wires, show_subnet, show_wire
+from services.allocator.vm_queries import list_nics, list_unmatched, list_vms
 from shared.events import commands as cmd
 from shared.events import vcenter
 from shared.store.pool import Pool

@@ -11,8 +11,8 @@ from services.allocator.announcing import Announcements
 from services.allocator.batch import Occasion
 from services.allocator.explaining import why
 from services.allocator.fix_rows import apply_fixes
-from services.allocator.queries import list_nics
 from services.allocator.settling import Policy, settle
+from services.allocator.vm_queries import list_nics
 from shared.events import commands as cmd
 from shared.events.envelope import Envelope
 from shared.events.vm_nics import VmNicsFixed, VmUnfixNics
