@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class AheadConnection(asyncpg.Connection):
-    """The driver's connection, with `begin`. Everything else waits for what was begun."""
+    """The driver's connection, with `begin`. Statements and fetches wait for what was begun.
+
+    A cursor or a copy does not: `settle` first, or the driver refuses it while something runs.
+    """
 
     _running: asyncio.Task[str] | None = None
 
