@@ -77,7 +77,7 @@ class Teller:
                     key=4000 + i,
                     label=f"Network adapter {i + 1}",
                     adapter="vmxnet3",
-                    mac=f"0050562{abs(hash_of(name)) % 0xFFFF:04x}{i:01x}",
+                    mac=f"00{hash_of(name) % (1 << 36):09x}{i:01x}",
                     network=network,
                     connected=True,
                 )
