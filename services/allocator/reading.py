@@ -34,7 +34,8 @@ async def expand(conn: Connection, dirty: Dirty) -> tuple[set[str], set[UUID]]:
             UNION SELECT port_id FROM inventory.nic WHERE vm_id = ANY ($1::uuid[])
             UNION SELECT port_id FROM inventory.unmatched WHERE vm_id = ANY ($1::uuid[])
             UNION SELECT port_id FROM inventory.statement WHERE vm_id = ANY ($1::uuid[])
-            UNION SELECT port_id FROM inventory.sighting WHERE vm_id = ANY ($1::uuid[]) AND live
+            UNION SELECT s.port_id FROM inventory.vm v JOIN inventory.sighting s USING (vcenter_id, moid)
+            WHERE v.vm_id = ANY ($1::uuid[]) AND s.vm_id = v.vm_id AND s.live
             """,
             list(dirty.vms),
         )

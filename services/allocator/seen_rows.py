@@ -54,9 +54,9 @@ async def read_kept(
         f"""
         SELECT DISTINCT s.port_id, family(s.address) = 6 FROM inventory.sighting s
         LEFT JOIN inventory.vcenter c ON c.id = s.vcenter_id
-        WHERE s.vm_id = ANY ($1::uuid[]) AND {_KEPT.format(change="$2")}
+        WHERE s.port_id = ANY ($1::uuid[]) AND {_KEPT.format(change="$2")}
         """,  # noqa: S608  our own condition
-        [port.vm for port in ports.values()],
+        list(ports),
         change,
     )
     return {(row[0], row[1]) for row in rows}

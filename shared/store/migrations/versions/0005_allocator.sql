@@ -27,7 +27,7 @@ CREATE TABLE inventory.vm_head (
     left_at timestamptz, -- when the VM went last, even if it came back
     void_at timestamptz, -- when it last went for longer than release_grace_seconds, and came back
     PRIMARY KEY (vcenter_id, moid)
-);
+) WITH (fillfactor = 60);
 
 -- The newest that Tools said, for people: silence shows here, but takes no address back (G4).
 CREATE TABLE inventory.guest (
@@ -40,7 +40,7 @@ CREATE TABLE inventory.guest (
     hostname text,
     state jsonb NOT NULL, -- data of guest.addresses.changed
     PRIMARY KEY (vcenter_id, moid)
-);
+) WITH (fillfactor = 60);
 
 -- "This address was seen on this port, on this wire, from then to then." Ended sightings stay: they are the
 -- evidence for additional wires, the ground of cool-downs, and the answer to "who had it on Tuesday".
@@ -63,13 +63,11 @@ CREATE TABLE inventory.sighting (
     -- It counts: the VM exists, and this is where it lives.
     live boolean NOT NULL,
     PRIMARY KEY (vcenter_id, moid, device_key, address, wire_id)
-);
+) WITH (fillfactor = 75); -- an end is written beside its row, and no index is touched: none has what changes
 CREATE INDEX sighting_by_address ON inventory.sighting (address);
 CREATE INDEX sighting_by_wire ON inventory.sighting (wire_id, address);
-CREATE INDEX sighting_by_vm ON inventory.sighting (vm_id);
-CREATE INDEX sighting_by_port ON inventory.sighting (port_id) WHERE live;
-
-CREATE INDEX sighting_by_end ON inventory.sighting (ended_at) WHERE NOT live;
+CREATE INDEX sighting_by_port ON inventory.sighting (port_id);
+CREATE INDEX sighting_by_age ON inventory.sighting (first_seen); -- for forgetting
 
 -- "Who had this address on Tuesday": each period for which a device was seen with an address on a wire, for years.
 -- `sighting` above has only the last of each. A period that is not over has no end.
@@ -85,9 +83,9 @@ CREATE TABLE inventory.tenure (
     ended_sequence bigint,
     mac macaddr, -- when it ended
     PRIMARY KEY (vcenter_id, moid, device_key, address, wire_id, opened_at)
-);
+) WITH (fillfactor = 75);
 CREATE INDEX tenure_by_address ON inventory.tenure (address, opened_at);
-CREATE INDEX tenure_by_end ON inventory.tenure (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX tenure_by_age ON inventory.tenure (opened_at); -- for forgetting
 
 -- What an operator decided to be one network in a vCenter, by default a port group. Where it is a switch, a
 -- subnet is used from all port groups of its default wire's switch that carry its VLAN.
