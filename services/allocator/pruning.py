@@ -60,7 +60,7 @@ async def forget_tenures(pool: Pool, before: datetime) -> int:
             gone: int = await conn.fetchval(
                 """
                 WITH old AS (
-                    -- By its beginning, which has the index: an end that had one would make each end cost more.
+                    -- By its beginning, which has the index: one of ends would make each end cost more.
                     SELECT ctid FROM inventory.tenure WHERE opened_at < $1 AND ended_at < $1
                     LIMIT $2 FOR UPDATE SKIP LOCKED
                 ), gone AS (
