@@ -141,7 +141,8 @@ def contest(
         heirs = ports
     if not heirs:
         return Verdicts()
-    winner = min(heirs, key=lambda c: (-c.rank, prefer_living and c.rank < 2 and c.memory, c.since, c.port))
+    # Silence decides conflicts only: where there is none, nobody looks again who falls silent.
+    winner = min(heirs, key=lambda c: (-c.rank, prefer_living and c.rank == 1 and c.memory, c.since, c.port))
     if winner.match.verdict == "link_local":
         return Verdicts(outcomes={c.port: _parked(c) for c in ports})
     kept = _won(winner)

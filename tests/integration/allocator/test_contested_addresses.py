@@ -23,7 +23,7 @@ from shared.events.placement import (
 from shared.ipam.domain import Holder
 from shared.ipam.ledger import allocate
 from shared.ipam.reserving import reserve
-from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
+from shared.model.identifiers import DEFAULT_SCOPE_NAME, port_id, scope_id
 from shared.runtime.errors import ConflictError
 from shared.store.pool import Pool, transaction
 from tests.integration.allocator.story import START, VC1, VC2, Stage, Teller, instance, wire
@@ -94,6 +94,19 @@ async def test_an_unmatched_sighting_elsewhere_does_not_take_a_record_away(pool:
     await stage.tell(say.guest("a", "10.0.0.5"))
     assert await stage.nics() == {"a/4000": ["10.0.0.5"]}
     assert await stage.unmatched() == {"10.0.0.5": "subnet_on_other_wire"}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 0, 1, 2), (1, 2, 3, 0)])
+async def test_g3_who_of_two_without_a_subnet_is_seen_with_an_address_does_not_depend_on_silence(
+    pool: Pool, order: tuple[int, ...]
+) -> None:
+    """There is no conflict between them, so nobody looks again when one of them falls silent."""
+    stage, say, _ = await staged(pool)
+    outside = "2001:db8::5"
+    facts = [say.guest("a", outside), say.guest("a"), say.guest("b", outside), say.guest("b")]
+    await stage.each(facts[number] for number in order)
+    row = await pool.fetchrow("SELECT holder_kind, holder_id FROM ipam.address")
+    assert tuple(row) == ("sighting", port_id(instance("a"), 4000))
 
 
 async def test_g7_an_address_that_is_only_seen_is_not_allocatable(pool: Pool) -> None:
