@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -80,6 +80,10 @@ class Occasion:
         known = self._of_vm.get(vm)
         if known is None or known.time <= envelope.time:
             self._of_vm[vm] = envelope
+
+    def vms(self) -> Collection[UUID]:
+        """The VMs that events are about."""
+        return self._of_vm.keys()
 
     def cause(self, vm: UUID | None = None) -> Envelope[Event]:
         """The event that led to what happens to `vm`, or to what happens at all."""

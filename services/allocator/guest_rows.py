@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from services.allocator.objects import Key
 from shared.events.envelope import Envelope
@@ -12,7 +13,7 @@ from shared.store.pool import Connection
 
 
 async def apply_guests(conn: Connection, envelopes: Sequence[Envelope[GuestAddressesChanged]]) -> None:
-    """Keep what is newer than the rows."""
+    """Keep what is newer than the rows, all of which are locked for their VMs, in the order of their keys."""
     latest: dict[Key, Envelope[GuestAddressesChanged]] = {}
     for envelope in envelopes:
         key = (envelope.data.vcenter, envelope.data.moid)
@@ -24,7 +25,7 @@ async def apply_guests(conn: Connection, envelopes: Sequence[Envelope[GuestAddre
     # Not through `Table`: nothing else of the batch needs the row, so the condition does without reading it.
     rows = (
         (*key, e.data.epoch, e.data.sequence, e.time, e.data.tools, e.data.hostname, e.data.model_dump_json())
-        for key, e in latest.items()
+        for key, e in sorted(latest.items(), key=itemgetter(0))
     )
     await begin(
         conn,

@@ -11,15 +11,15 @@ import structlog
 from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.commands import carry_out
-from services.allocator.locking import lock_writes, plan_anew
+from services.allocator.locking import NeedsTurn, lock_decisions, lock_guests, lock_writes, plan_anew
 from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
 from services.allocator.offers import tell_offers
 from services.allocator.reservations import apply_confirmations, apply_endings
-from services.allocator.scopes import note_scopes
+from services.allocator.scopes import note_scopes, unnoted_scopes
 from services.allocator.settings import AllocatorSettings
 from services.allocator.settling import Policy, settle
 from services.allocator.vcenters import apply_vcenters
-from services.allocator.vms import apply_vms
+from services.allocator.vms import apply_vms, apply_words, contested
 from shared.audit.recording import record
 from shared.bus.port import Message
 from shared.events import inventory as inv
@@ -60,6 +60,34 @@ class Allocator:
 
     async def apply(self, envelopes: Sequence[Envelope[Event]]) -> None:
         """Apply a batch of facts, all or none, in one transaction."""
+        if all(type(e.data) is GuestAddressesChanged for e in envelopes):
+            try:
+                await self._beside_others(cast("Sequence[Envelope[GuestAddressesChanged]]", envelopes))
+            except NeedsTurn:
+                pass
+            else:
+                return
+        await self._in_turn(envelopes)
+
+    async def _beside_others(self, envelopes: Sequence[Envelope[GuestAddressesChanged]]) -> None:
+        async with transaction(self._pool) as conn:
+            await lock_guests(conn)
+            if await unnoted_scopes(conn, envelopes):
+                raise NeedsTurn
+            out, occasion = Announcements(), Occasion(envelopes)
+            dirty = await apply_words(conn, envelopes, occasion, self.policy.grace, self.policy.change)
+            await lock_decisions(conn, shared=not dirty)
+            # Not before: others may have opened some. Whose Tools speak may decide about them.
+            disputed = await contested(conn, occasion.vms())
+            if disputed and not dirty:
+                raise NeedsTurn
+            dirty.addresses |= disputed
+            await settle(conn, dirty, occasion, out, self.policy)
+            told = len(out)
+            await out.send(conn)
+        log.debug("words_applied", facts=len(envelopes), settled=len(dirty.addresses), told=told)
+
+    async def _in_turn(self, envelopes: Sequence[Envelope[Event]]) -> None:
         async with transaction(self._pool) as conn:
             await lock_writes(conn)
             out = Announcements()

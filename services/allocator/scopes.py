@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from services.allocator.batch import Dirty, Glimpse
@@ -28,6 +28,33 @@ async def note_scopes(conn: Connection, envelopes: Collection[Envelope[Event]]) 
 
     Whichever fact of an epoch comes first tells: a scope lasts as long as a login.
     """
+    moved = []
+    for vcenter, news in (await unnoted_scopes(conn, envelopes)).items():
+        scope = await ensure_scope(conn, news.name)
+        if news.known is None:
+            row = unknown_vcenter(vcenter) | {"scope_id": scope, "scope_epoch": news.epoch}
+            await VCENTER.upsert(conn, [tuple(row.values())])
+            continue
+        await conn.execute(
+            "UPDATE inventory.vcenter SET scope_id = $2, scope_epoch = $3 WHERE id = $1",
+            *(vcenter, scope, news.epoch),
+        )
+        if news.known != scope:
+            moved.append(vcenter)
+    return await everything_of(conn, moved) if moved else Dirty()
+
+
+class News(NamedTuple):
+    """What facts of a newer login say of a vCenter's scope."""
+
+    epoch: int
+    name: str
+    known: UUID | None
+    """The scope so far; None: a vCenter that was not known."""
+
+
+async def unnoted_scopes(conn: Connection, envelopes: Collection[Envelope[Event]]) -> dict[UUID, News]:
+    """What `note_scopes` has to take in, by vCenter."""
     newest: dict[UUID, tuple[int, str]] = {}
     # By type first: pydantic's models are slow to ask what they are an instance of.
     kinds = {kind for kind in {type(e.data) for e in envelopes} if issubclass(kind, Fact)}
@@ -38,22 +65,11 @@ async def note_scopes(conn: Connection, envelopes: Collection[Envelope[Event]]) 
         "SELECT id, scope_id, scope_epoch FROM inventory.vcenter WHERE id = ANY ($1::uuid[])", list(newest)
     )
     known = {row["id"]: (row["scope_epoch"], row["scope_id"]) for row in rows}
-    moved = []
-    for vcenter, (epoch, name) in sorted(newest.items()):
-        if vcenter in known and epoch <= known[vcenter][0]:
-            continue
-        scope = await ensure_scope(conn, name)
-        if vcenter not in known:
-            row = unknown_vcenter(vcenter) | {"scope_id": scope, "scope_epoch": epoch}
-            await VCENTER.upsert(conn, [tuple(row.values())])
-            continue
-        await conn.execute(
-            "UPDATE inventory.vcenter SET scope_id = $2, scope_epoch = $3 WHERE id = $1",
-            *(vcenter, scope, epoch),
-        )
-        if known[vcenter][1] != scope:
-            moved.append(vcenter)
-    return await everything_of(conn, moved) if moved else Dirty()
+    return {
+        vcenter: News(epoch, name, known.get(vcenter, (0, None))[1])
+        for vcenter, (epoch, name) in sorted(newest.items())
+        if vcenter not in known or epoch > known[vcenter][0]
+    }
 
 
 async def everything_of(conn: Connection, vcenters: list[UUID]) -> Dirty:

@@ -24,6 +24,7 @@ from services.allocator.dossiers import Dossier, read_dossiers, read_same_vms
 from services.allocator.guest_rows import apply_guests
 from services.allocator.history_rows import append_history, read_history, write_heads
 from services.allocator.lingering import read_due, read_grace, write_changing, write_lingering
+from services.allocator.locking import NeedsTurn
 from services.allocator.objects import Key, told_by_key
 from services.allocator.rewiring import rewire
 from services.allocator.sighting_rows import Difference, Tagged, write_sightings
@@ -53,6 +54,35 @@ async def apply_vms(
     due = await read_due(conn, span, change)
     if not (envelopes or due):
         return Dirty()
+    return await _apply(conn, envelopes, occasion, due, span, change, in_turn=True)
+
+
+async def apply_words(
+    conn: Connection,
+    envelopes: Sequence[Envelope[GuestAddressesChanged]],
+    occasion: Occasion,
+    span: timedelta,
+    change: timedelta,
+) -> Dirty:
+    """Take in facts about guests while others take in some; what is `contested` is for the caller to add.
+
+    Raises NeedsTurn when they bear on more than the VMs they are about.
+    """
+    if await read_due(conn, span, change):
+        raise NeedsTurn
+    return await _apply(conn, envelopes, occasion, set(), span, change, in_turn=False)
+
+
+async def _apply(  # noqa: PLR0917  what `apply_vms` was told
+    conn: Connection,
+    envelopes: Sequence[Envelope[VmFact]],
+    occasion: Occasion,
+    due: set[Key],
+    span: timedelta,
+    change: timedelta,
+    *,
+    in_turn: bool,
+) -> Dirty:
     heard = [((e.data.vcenter, e.data.moid), e) for e in envelopes]
     # By type: pydantic's models are slow to ask what they are an instance of.
     guests = [e for e in envelopes if type(e.data) is GuestAddressesChanged]
@@ -65,11 +95,15 @@ async def apply_vms(
         if vm is not None:
             occasion.led_to(vm, envelope)
     vms = {vm for d in dossiers.values() if (vm := d.vm.vm) is not None}
-    contested = await _contested(conn, vms)
+    if not (in_turn or all(d.vm.vm is not None and not d.elsewhere for d in dossiers.values())):
+        raise NeedsTurn
+    disputed = await contested(conn, vms) if in_turn else set()
     fresh = await append_history(conn, entries, {key: dossiers[key].track.order for key in entries})
     folded = await _fold(conn, dossiers, fresh, change, span)
     # A late fact may tell nothing new of a VM but since when it has no device, or was away.
     due |= {d.key for d, _ in folded if d.has_new_absences()}
+    if due and not in_turn:
+        raise NeedsTurn
     await write_heads(conn, {d.key: d.track for d, _ in folded if d.has_new_head()})
     await write_tenures(conn, folded)
     await write_vms(conn, [d.vm for d in dossiers.values() if d.vm is not d.vm_before])
@@ -78,7 +112,7 @@ async def apply_vms(
     moved = await _with_same_vms(conn, stirred, dossiers)
     dirty = await _follow(conn, moved, due, span, change)
     others = {vm for d in moved.values() if (vm := d.vm.vm) is not None} - vms
-    dirty.addresses |= contested | (await _contested(conn, others) if others else set())
+    dirty.addresses |= disputed | (await contested(conn, others) if others else set())
     return dirty
 
 
@@ -189,7 +223,7 @@ def _tags(dossier: Dossier, living: Collection[tuple[Key, SightingKey]]) -> dict
     }
 
 
-async def _contested(conn: Connection, vms: Iterable[UUID]) -> set[str]:
+async def contested(conn: Connection, vms: Iterable[UUID]) -> set[str]:
     """Addresses that these VMs contest: who is on, and whose Tools speak, may decide about them."""
     # Most of the time there is no conflict at all, and no port is looked up then.
     rows = await conn.fetch(
