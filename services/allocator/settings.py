@@ -37,7 +37,7 @@ class AllocatorSettings(BaseModel):
     """How long it is kept who had which address, from when to when."""
     audit_days: Annotated[float, Field(gt=0, le=36500)] = 1095
     """How long it is kept who asked for what."""
-    batch: Annotated[int, Field(ge=1, le=5000)] = 200
+    batch: Annotated[int, Field(ge=1, le=5000)] = 500
     """Facts applied in one transaction."""
     linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5
     """How long to wait for a batch to fill."""
