@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import asyncpg
@@ -42,12 +43,15 @@ def broker(wanted: str) -> Iterator[str | None]:
 
 
 @contextmanager
-def database(wanted: str) -> Iterator[str]:
-    """The URL of a migrated database: `wanted`, or for "private" an empty one of this run's own."""
+def database(wanted: str, *settings: str) -> Iterator[str]:
+    """The URL of a migrated database: `wanted`, or for "private" an empty one of this run's own.
+
+    Its server gets these settings, such as "shared_buffers=1GB".
+    """
     if wanted != PRIVATE:
         yield wanted
         return
-    server, ours = _found(find_postgres)
+    server, ours = _found(partial(find_postgres, *settings))
     name = f"bench_{secrets.token_hex(4)}"
     try:
         asyncio.run(_execute(server.url, f'CREATE DATABASE "{name}"'))

@@ -131,6 +131,7 @@ async def growth(urls: Sequence[str], sizes: Sequence[int], batches: int) -> dic
             await sites[-1].load()
             loading[size] = time.perf_counter() - began
             _say(f"{size} VMs loaded in {loading[size]:.0f} s")
+        buffers = await sites[-1].stage.pool.fetchval("SHOW shared_buffers")
         for _ in range(batches):
             for site in sites:
                 events = site.moves(BATCH)
@@ -142,6 +143,7 @@ async def growth(urls: Sequence[str], sizes: Sequence[int], batches: int) -> dic
         "us_per_event": {str(size): round(cost) for size, cost in costs.items()},
         "largest_to_smallest": round(costs[max(sizes)] / costs[min(sizes)], 2),
         "bar": BARS["growth"],
+        "shared_buffers": buffers,
         "loading_us_per_vm": {str(size): round(each / size * 1e6) for size, each in loading.items()},
     }
 
@@ -206,7 +208,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         with database(options.database) as url, profiled(options.profile):
             results["kinds"] = asyncio.run(kinds(url, options.batch, options.batches))
     if "growth" in options.only:
-        with databases(options.database, len(options.sizes)) as urls:
+        with databases(options.database, len(options.sizes), f"shared_buffers={options.buffers}") as urls:
             results["growth"] = asyncio.run(growth(urls, options.sizes, options.batches))
     if "subnet" in options.only:
         with database(options.database) as url, profiled(options.profile):
@@ -215,12 +217,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextmanager
-def databases(wanted: str, count: int) -> Iterator[list[str]]:
+def databases(wanted: str, count: int, *settings: str) -> Iterator[list[str]]:
     """So many databases; a named one is for a single size."""
     if wanted != PRIVATE and count > 1:
         raise SystemExit("with --database give one of --sizes")
     with ExitStack() as stack:
-        yield [stack.enter_context(database(wanted)) for _ in range(count)]
+        yield [stack.enter_context(database(wanted, *settings)) for _ in range(count)]
 
 
 @contextmanager
@@ -248,6 +250,11 @@ if __name__ == "__main__":
     parser.add_argument("--allocators", type=int, nargs="+", default=[1, 2], help="so many at once")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument(
+        "--buffers",
+        default="1GB",
+        help="shared_buffers of the servers of growth; default: 1GB, what 100,000 VMs need",
+    )
     parser.add_argument("--batches", type=int, default=20)
     parser.add_argument("--waiting", type=int, default=50_000)
     parser.add_argument("--amqp", default=PRIVATE, help="default: a private RabbitMQ")

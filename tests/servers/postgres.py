@@ -125,12 +125,15 @@ class GivenPostgres:
     kill = stop
 
 
-def find_postgres() -> tuple[PostgresServer, bool]:
-    """A running PostgreSQL, and whether it is ours to stop. Skips or fails when there is none."""
+def find_postgres(*options: str) -> tuple[PostgresServer, bool]:
+    """A running PostgreSQL, and whether it is ours to stop. Skips or fails when there is none.
+
+    A private one is started with these settings, such as "shared_buffers=1GB".
+    """
     if url := os.environ.get(ADDRESS):
         return GivenPostgres(url), False
     if (binaries := find_binaries()) is not None:
-        server = PrivatePostgres(binaries)
+        server = PrivatePostgres(binaries, options=(*FAST, *options))
         server.start()
         return server, True
     if docker_answers():
