@@ -12,14 +12,14 @@ from asyncpg import Record
 from services.allocator.batch import Dirty, Glimpse
 from services.allocator.domain.evidence import Weight, Witness, attached_since
 from services.allocator.domain.matching import SubnetView, match
+from services.allocator.networks import Networks
 from services.allocator.views import (
-    SubnetsOnWires,
     WireName,
     read_containing,
     read_detected,
     read_wires,
 )
-from services.allocator.witnesses import Pair, explaining, read_witnesses, ticks_of, told
+from services.allocator.witnesses import Pair, read_witnesses, ticks_of, told
 from shared.events.subnet import SubnetWireAttached, SubnetWireDetached
 from shared.ipam.subnets import set_wire
 from shared.store.pool import Connection
@@ -40,17 +40,16 @@ async def weigh_evidence(  # noqa: PLR0917  what evidence is weighed by
     dirty: Dirty,
     scope_of: Mapping[UUID, UUID],
     default: UUID,
-    on_wires: SubnetsOnWires,
+    networks: Networks,
     weight: Weight,
 ) -> list[Verdict]:
     """Weigh the evidence that `dirty` adds to or takes from, and let the wires' roles follow from it."""
-    glimpses = await _unexplained(conn, dirty.glimpses, on_wires)
+    glimpses = await _unexplained(conn, dirty.glimpses, networks)
     news = await _pairs(conn, glimpses, scope_of, default)
     pairs = await _undecided(conn, news, weight)
     pairs |= await read_detected(conn, dirty.vcenters)
     if not pairs:
         return []
-    on_wires.forget()
     witnesses = await read_witnesses(conn, pairs)
     wires = await read_wires(conn, {wire for _, wire in pairs})
     ticks = await ticks_of(conn, {w.vcenter for w in wires.values()})
@@ -62,7 +61,9 @@ async def weigh_evidence(  # noqa: PLR0917  what evidence is weighed by
             continue  # its port group's fact is on its way, and brings what is seen there with it
         seen = witnesses.get(pair, [])
         since = attached_since(seen, pairs[pair], weight, ticks[wire.vcenter])
-        event = await _follow(conn, pairs[pair], wire, roles.get(pair), since=since, seen=seen)
+        event = await _follow(
+            conn, pairs[pair], wire, roles.get(pair), since=since, seen=seen, networks=networks
+        )
         if event is not None:
             verdicts.append(Verdict(event, await _concerned(conn, pairs[pair], pair[1])))
     return verdicts
@@ -76,11 +77,13 @@ async def _follow(
     *,
     since: datetime | None,
     seen: Sequence[Witness],
+    networks: Networks,
 ) -> SubnetWireAttached | SubnetWireDetached | None:
     """Let the wire's role be what the evidence says; the event about it, if the role is another one now."""
     known = None if row is None else row["since"]
     if (row is not None and row["role"] in OPERATORS_ROLES) or since == known:
         return None
+    networks.forget()
     if known is not None:
         await set_wire(conn, subnet.id, wire.id, None, known, observed=True)
     if since is None:
@@ -153,15 +156,12 @@ async def _pairs(
     return pairs
 
 
-async def _unexplained(
-    conn: Connection, glimpses: Collection[Glimpse], on_wires: SubnetsOnWires
-) -> list[Glimpse]:
+async def _unexplained(conn: Connection, glimpses: Collection[Glimpse], networks: Networks) -> list[Glimpse]:
     """Without those that a subnet put on their own wire explains: most, and no evidence of anything."""
     if not glimpses:
         return []
-    on_wire = await on_wires.of(conn, {g.wire for g in glimpses})
-    own = {wire: explaining(found) for wire, found in on_wire.items()}
-    return [g for g in glimpses if match(g.address, 0, True, own.get(g.wire, ()), None).subnet is None]
+    known = await networks.of(conn, {g.wire for g in glimpses})
+    return [g for g in glimpses if match(g.address, 0, True, known[g.wire].explaining, None).subnet is None]
 
 
 async def _undecided(

@@ -12,6 +12,7 @@ from services.allocator.announcing import Announcements
 from services.allocator.batch import Dirty, Glimpse, Occasion
 from services.allocator.commands import carry_out
 from services.allocator.locking import NeedsTurn, lock_decisions, lock_guests, lock_writes, plan_anew
+from services.allocator.networks import NetworkMemory
 from services.allocator.objects import WireChanges, apply_hosts, apply_portgroups, apply_switches
 from services.allocator.offers import tell_offers
 from services.allocator.reservations import apply_confirmations, apply_endings
@@ -47,6 +48,7 @@ class Allocator:
 
     def __init__(self, pool: Pool, settings: AllocatorSettings) -> None:
         self._pool = pool
+        self._memory = NetworkMemory()
         self.policy = Policy(
             settings.weight(),
             settings.conflict_winner == "living",
@@ -82,7 +84,7 @@ class Allocator:
             if disputed and not dirty:
                 raise NeedsTurn
             dirty.addresses |= disputed
-            await settle(conn, dirty, occasion, out, self.policy)
+            await settle(conn, dirty, occasion, out, self.policy, memory=self.memory)
             told = len(out)
             await out.send(conn)
         log.debug("words_applied", facts=len(envelopes), settled=len(dirty.addresses), told=told)
@@ -93,7 +95,7 @@ class Allocator:
             out = Announcements()
             occasion = Occasion(envelopes)
             dirty = await self._take_in(conn, envelopes, occasion, out)
-            await settle(conn, dirty, occasion, out, self.policy)
+            await settle(conn, dirty, occasion, out, self.policy, memory=self._memory)
             told = len(out)
             await out.send(conn)
         log.debug("facts_applied", facts=len(envelopes), settled=len(dirty.addresses), told=told)

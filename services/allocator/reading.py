@@ -15,10 +15,11 @@ from services.allocator.domain.history import NO_GRACE, UNKNOWN_WIRE
 from services.allocator.domain.identity import Place, home_of
 from services.allocator.domain.records import PortView
 from services.allocator.domain.settlement import Case, Held, Reserved, Spot, explained_on
+from services.allocator.networks import Networks
 from services.allocator.record_rows import read_ports, read_records
 from services.allocator.seen_rows import read_kept, read_sightings, seen_from
 from services.allocator.statement_rows import fixed_from, read_statements, stated_from
-from services.allocator.views import SubnetsOnWires, read_containing, read_wires
+from services.allocator.views import read_containing
 from shared.ipam.domain import Holder, release_note
 from shared.ipam.reserving import reserved_at, reserved_by
 from shared.store.pool import Connection
@@ -62,7 +63,7 @@ async def read(  # noqa: PLR0917  what a case is made of
     dirty_ports: set[UUID],
     scope_of: Mapping[UUID, UUID],
     default: UUID,
-    on_wires: SubnetsOnWires,
+    networks: Networks,
     grace: timedelta = NO_GRACE,
     *,
     change: timedelta = NO_GRACE,
@@ -90,7 +91,9 @@ async def read(  # noqa: PLR0917  what a case is made of
     vms |= {s["vm_id"] for s in sightings if s["live"] and s["port_id"] not in ports}
     places, homes = await _read_places(conn, vms)
     wires = {p.wire for p in ports.values()} | {s["wire_id"] for s in sightings}
-    on_wire = await on_wires.of(conn, wires)
+    on_wire = {
+        wire: known.subnets for wire, known in (await networks.of(conn, wires)).items() if known.subnets
+    }
     vcenters = {s["vcenter_id"] for s in sightings} | {p.vcenter for p in ports.values()}
     vcenters |= {home["vcenter_id"] for home in homes.values()}
     scopes = {vcenter: scope_of.get(vcenter, default) for vcenter in vcenters}
@@ -106,7 +109,8 @@ async def read(  # noqa: PLR0917  what a case is made of
         conn, {s["scope_id"] for s in statements}, {s["text"] for s in statements if s["text"] in addresses}
     )
     subnets |= {s.id: s for s in stated_in.values()}
-    names = await read_wires(conn, wires | {s.default_wire for s in subnets.values()})
+    named = await networks.of(conn, wires | {s.default_wire for s in subnets.values()})
+    names = {wire: known.name for wire, known in named.items() if known.name is not None}
     case = Case(
         addresses=addresses,
         seen=seen,

@@ -23,6 +23,14 @@ async def scopes_of(conn: Connection) -> dict[UUID, UUID]:
     }
 
 
+async def scopes_and_version(conn: Connection) -> tuple[dict[UUID, UUID], UUID | None]:
+    """Scope id by vCenter, and the version of the networks; None where there is none, or no vCenter."""
+    rows = await conn.fetch(
+        "SELECT c.id, c.scope_id, n.version FROM inventory.vcenter c LEFT JOIN allocator.networks n ON true"
+    )
+    return {row["id"]: row["scope_id"] for row in rows}, rows[0]["version"] if rows else None
+
+
 async def note_scopes(conn: Connection, envelopes: Collection[Envelope[Event]]) -> Dirty:
     """Take in what facts say of their vCenter's scope. Where it is another one now, all is matched anew.
 

@@ -16,12 +16,12 @@ from services.allocator.domain.records import Changes, assemble, compare
 from services.allocator.domain.settlement import Ruling, rule
 from services.allocator.duplicates import settle_duplicates
 from services.allocator.ledger_sync import sync
+from services.allocator.networks import NetworkMemory
 from services.allocator.reading import expand, read
-from services.allocator.scopes import scopes_of
+from services.allocator.scopes import scopes_and_version
 from services.allocator.telling import complete_names, tell_records, tell_unmatched
 from services.allocator.telling_conflicts import tell_conflicts
 from services.allocator.verdicts import VerdictChanges, write_unmatched
-from services.allocator.views import SubnetsOnWires
 from services.allocator.writing import write_records
 from shared.model.identifiers import DEFAULT_SCOPE_NAME, scope_id
 from shared.store.pool import Connection
@@ -42,19 +42,26 @@ class Policy:
 
 
 async def settle(
-    conn: Connection, dirty: Dirty, occasion: Occasion, out: Announcements, policy: Policy
+    conn: Connection,
+    dirty: Dirty,
+    occasion: Occasion,
+    out: Announcements,
+    policy: Policy,
+    *,
+    memory: NetworkMemory | None = None,
 ) -> None:
     """Make records, verdicts, ledger and additional wires follow from what is known about `dirty`.
 
+    `memory` is what was known of networks before, for transactions that have made all their changes to them.
     Raises ConflictError when placement was faster to an address.
     """
     if not dirty:
         return
     await tell_conflicts(conn, out, await settle_duplicates(conn, dirty), occasion)
-    scopes, default = await scopes_of(conn), scope_id(DEFAULT_SCOPE_NAME)
+    (scopes, version), default = await scopes_and_version(conn), scope_id(DEFAULT_SCOPE_NAME)
+    networks = (memory or NetworkMemory()).at(version)
     addresses, ports = await expand(conn, dirty)
-    on_wires = SubnetsOnWires()
-    for verdict in await weigh_evidence(conn, dirty, scopes, default, on_wires, policy.weight):
+    for verdict in await weigh_evidence(conn, dirty, scopes, default, networks, policy.weight):
         out.add(verdict.event, verdict.event.subnet, verdict.event.wire, cause=occasion.cause())
         addresses |= verdict.addresses
     ordered = sorted(addresses)
@@ -63,7 +70,7 @@ async def settle(
         chunk = set(ordered[start : start + CHUNK])
         dirty_ports = ports if start == 0 else set()
         docket = await read(
-            conn, chunk, dirty_ports, scopes, default, on_wires, policy.grace, change=policy.change
+            conn, chunk, dirty_ports, scopes, default, networks, policy.grace, change=policy.change
         )
         docket.former = dirty.former
         docket.case.prefer_living = policy.prefer_living

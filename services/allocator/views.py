@@ -50,25 +50,6 @@ async def read_on_wires(conn: Connection, wires: Iterable[UUID]) -> dict[UUID, l
     return found
 
 
-class SubnetsOnWires:
-    """What `read_on_wires` tells, read once for each wire: for as long as nobody changes subnets or roles."""
-
-    def __init__(self) -> None:
-        self._known: dict[UUID, list[tuple[SubnetView, Role]]] = {}
-
-    async def of(self, conn: Connection, wires: set[UUID]) -> dict[UUID, list[tuple[SubnetView, Role]]]:
-        """The subnets of each of `wires` that has some."""
-        unknown = wires - self._known.keys()
-        if unknown:
-            found = await read_on_wires(conn, unknown)
-            self._known |= {wire: found.get(wire, []) for wire in unknown}
-        return {wire: known for wire in wires if (known := self._known[wire])}
-
-    def forget(self) -> None:
-        """Somebody did."""
-        self._known.clear()
-
-
 async def read_detected(conn: Connection, vcenters: Iterable[UUID]) -> dict[tuple[UUID, UUID], SubnetView]:
     """Subnets and their detected wires of these vCenters."""
     asked = list(vcenters)

@@ -249,3 +249,61 @@ CREATE TABLE inventory.fix (
 );
 CREATE INDEX fix_by_address ON inventory.fix USING gin (addresses);
 CREATE INDEX fix_by_vm ON inventory.fix (vm_id);
+
+-- Which networks there are, as one random value: another one after each change of what subnets, their wires,
+-- names of wires and the VLANs between them come to. Allocators keep what they know of networks for as long as it
+-- is the same. Random, not counted: a number would come a second time after a rollback, or in a restored
+-- database, with other networks. No part of the state, so in a schema of its own: it is not compared or copied.
+CREATE SCHEMA allocator;
+CREATE TABLE allocator.networks (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    version uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO allocator.networks DEFAULT VALUES;
+
+CREATE FUNCTION allocator.renew_networks() RETURNS void LANGUAGE sql AS $$
+    INSERT INTO allocator.networks DEFAULT VALUES
+    ON CONFLICT (only_row) DO UPDATE SET version = gen_random_uuid()
+$$;
+CREATE FUNCTION allocator.note_networks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM allocator.renew_networks();
+    RETURN NULL;
+END $$;
+CREATE TRIGGER networks_noted AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ipam.subnet
+    FOR EACH STATEMENT EXECUTE FUNCTION allocator.note_networks();
+CREATE TRIGGER networks_noted AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON ipam.subnet_wire
+    FOR EACH STATEMENT EXECUTE FUNCTION allocator.note_networks();
+CREATE TRIGGER networks_noted AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON inventory.wire_mapping
+    FOR EACH STATEMENT EXECUTE FUNCTION allocator.note_networks();
+
+-- Port groups are told again at each login, and with each host that gets or loses one: mostly nothing new.
+CREATE FUNCTION allocator.note_changed_wires() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM was FULL JOIN becomes n USING (id)
+        WHERE (was.vcenter_id, was.moid, was.name, was.uplink, was.state IS NULL, was.state -> 'vlan',
+               inventory.switch_of(was.state))
+            IS DISTINCT FROM
+              (n.vcenter_id, n.moid, n.name, n.uplink, n.state IS NULL, n.state -> 'vlan',
+               inventory.switch_of(n.state))
+    ) THEN
+        PERFORM allocator.renew_networks();
+    END IF;
+    RETURN NULL;
+END $$;
+-- An upsert is both: what it inserted, perhaps nothing, and what it changed.
+CREATE FUNCTION allocator.note_new_wires() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM becomes) THEN
+        PERFORM allocator.renew_networks();
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER networks_noted AFTER INSERT ON inventory.wire REFERENCING NEW TABLE AS becomes
+    FOR EACH STATEMENT EXECUTE FUNCTION allocator.note_new_wires();
+CREATE TRIGGER changed_networks_noted AFTER UPDATE ON inventory.wire
+    REFERENCING OLD TABLE AS was NEW TABLE AS becomes
+    FOR EACH STATEMENT EXECUTE FUNCTION allocator.note_changed_wires();
+CREATE TRIGGER former_networks_noted AFTER DELETE OR TRUNCATE ON inventory.wire
+    FOR EACH STATEMENT EXECUTE FUNCTION allocator.note_networks();
