@@ -48,7 +48,7 @@ class Allocator:
 
     def __init__(self, pool: Pool, settings: AllocatorSettings) -> None:
         self._pool = pool
-        self._memory = NetworkMemory()
+        self.memory = NetworkMemory()
         self.policy = Policy(
             settings.weight(),
             settings.conflict_winner == "living",
@@ -95,7 +95,7 @@ class Allocator:
             out = Announcements()
             occasion = Occasion(envelopes)
             dirty = await self._take_in(conn, envelopes, occasion, out)
-            await settle(conn, dirty, occasion, out, self.policy, memory=self._memory)
+            await settle(conn, dirty, occasion, out, self.policy, memory=self.memory)
             told = len(out)
             await out.send(conn)
         log.debug("facts_applied", facts=len(envelopes), settled=len(dirty.addresses), told=told)

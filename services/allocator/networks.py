@@ -70,6 +70,10 @@ class NetworkMemory:
         self._version: UUID | None = None
         self._known: dict[UUID, KnownWire] = {}
 
+    def __len__(self) -> int:
+        """Wires that are kept."""
+        return len(self._known)
+
     def at(self, version: UUID | None) -> Networks:
         """The networks, for a transaction that sees this version and has made its changes to them.
 

@@ -16,7 +16,7 @@ from services.allocator.domain.records import Changes, assemble, compare
 from services.allocator.domain.settlement import Ruling, rule
 from services.allocator.duplicates import settle_duplicates
 from services.allocator.ledger_sync import sync
-from services.allocator.networks import NetworkMemory
+from services.allocator.networks import NetworkMemory, Networks
 from services.allocator.reading import expand, read
 from services.allocator.scopes import scopes_and_version
 from services.allocator.telling import complete_names, tell_records, tell_unmatched
@@ -59,7 +59,7 @@ async def settle(
         return
     await tell_conflicts(conn, out, await settle_duplicates(conn, dirty), occasion)
     (scopes, version), default = await scopes_and_version(conn), scope_id(DEFAULT_SCOPE_NAME)
-    networks = (memory or NetworkMemory()).at(version)
+    networks = Networks() if memory is None else memory.at(version)
     addresses, ports = await expand(conn, dirty)
     for verdict in await weigh_evidence(conn, dirty, scopes, default, networks, policy.weight):
         out.add(verdict.event, verdict.event.subnet, verdict.event.wire, cause=occasion.cause())
