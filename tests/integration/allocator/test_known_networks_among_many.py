@@ -62,7 +62,7 @@ async def _forget_all(pool: Pool) -> None:
 async def test_g3_two_allocators_that_remember_do_as_one_that_does_not(
     pool: Pool, database: str, seed: int
 ) -> None:
-    """Whoever does the next job, what both know is true after it, and every event is the same in every byte."""
+    """Whoever does the next job, what both know is true after it, and every event is the same to the byte."""
     dice = random.Random(seed)  # noqa: S311  a reproducible schedule, no secret
     jobs = with_wires(plan(dice), dice)
     other = await open_pool(database, name="other", size=2)
