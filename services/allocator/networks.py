@@ -19,7 +19,7 @@ from shared.store.pool import Connection
 MOST = 10_000
 """Wires that are remembered."""
 
-OnWire = list[tuple[SubnetView, Role]]
+OnWire = tuple[tuple[SubnetView, Role], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Networks:
         if unknown:
             names, subnets = await read_wires(conn, unknown), await read_on_wires(conn, unknown)
             for wire in unknown:
-                on_wire = subnets.get(wire, [])
-                self._known[wire] = KnownWire(names.get(wire), on_wire, explaining(on_wire))
+                on_wire = tuple(subnets.get(wire, ()))
+                self._known[wire] = KnownWire(names.get(wire), on_wire, tuple(explaining(on_wire)))
         asked = {wire: self._known[wire] for wire in wires}
         for oldest in list(islice(self._known, max(0, len(self._known) - self._most))):
             del self._known[oldest]
@@ -70,7 +70,8 @@ class NetworkMemory:
         self._version: UUID | None = None
         self._known: dict[UUID, KnownWire] = {}
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
         """Wires that are kept."""
         return len(self._known)
 

@@ -323,4 +323,4 @@ async def test_no_more_wires_are_kept_than_may_be(two: Two) -> None:
         }
         for each in wires * 2:
             assert await memory.at(version).of(conn, {each}) == await Networks().of(conn, {each})
-    assert len(memory) == 4
+    assert memory.size == 4

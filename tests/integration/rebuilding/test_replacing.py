@@ -15,6 +15,7 @@ from services.cli.rebuilding.verifying import Verdict, verify
 from shared.runtime.errors import PermanentError
 from shared.state.files import save_snapshot
 from shared.store.scratch import drop_scratch, scratch_names
+from tests.integration.allocator.knowing import version_of
 from tests.integration.rebuilding.day import Day
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -69,7 +70,9 @@ async def test_what_no_event_tells_stays_through_an_exchange(day: Day) -> None:
     )
     before = await pool.fetchval("SELECT nextval('placement.token')")
     samples = await pool.fetchval("SELECT count(*) FROM placement.subnet_use")
+    networks = await version_of(pool)
     replaced = await replace(day.source, FromLog(), QUIET)
+    assert await version_of(pool) != networks, "allocators go by nothing that they knew before"
     kept = await pool.fetchval("SELECT count(*) FROM placement.request WHERE findings IS NOT NULL")
     assert kept == await pool.fetchval("SELECT count(*) FROM placement.request WHERE outcome = 'placed'")
     assert await pool.fetchval("SELECT count(*) FROM placement.subnet_use") == samples
