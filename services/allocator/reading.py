@@ -16,7 +16,7 @@ from services.allocator.domain.identity import Place, home_of
 from services.allocator.domain.records import PortView
 from services.allocator.domain.settlement import Case, Held, Reserved, Spot, explained_on
 from services.allocator.networks import Networks
-from services.allocator.record_rows import read_ports, read_records
+from services.allocator.record_rows import Records, read_ports
 from services.allocator.seen_rows import read_kept, read_sightings, seen_from
 from services.allocator.statement_rows import fixed_from, read_statements, stated_from
 from services.allocator.views import read_containing
@@ -25,8 +25,13 @@ from shared.ipam.reserving import reserved_at, reserved_by
 from shared.store.pool import Connection
 
 
-async def expand(conn: Connection, dirty: Dirty) -> tuple[set[str], set[UUID]]:
-    """All addresses to look at: the dirty ones, and those of dirty ports and VMs; and those ports."""
+async def expand(
+    conn: Connection, dirty: Dirty, records: Records, at_once: int
+) -> tuple[set[str], set[UUID]]:
+    """All addresses to look at: the dirty ones, and those of dirty ports and VMs; and those ports.
+
+    `read` will ask for the same records: all come with one statement, if the addresses are at most `at_once`.
+    """
     ports = set(dirty.ports)
     if dirty.vms:
         rows = await conn.fetch(
@@ -43,11 +48,11 @@ async def expand(conn: Connection, dirty: Dirty) -> tuple[set[str], set[UUID]]:
         ports |= {row[0] for row in rows}
     addresses = set(dirty.addresses)
     if ports:
+        bound = await records.of(conn, ports, addresses if len(addresses) <= at_once else ())
+        addresses |= {address for port in ports & bound.keys() for address in bound[port].addresses}
         rows = await conn.fetch(
             """
-            SELECT host(a.address) FROM inventory.nic n JOIN inventory.nic_address a ON a.nic_id = n.id
-            WHERE n.port_id = ANY ($1::uuid[])
-            UNION SELECT host(address) FROM inventory.unmatched WHERE port_id = ANY ($1::uuid[])
+            SELECT host(address) FROM inventory.unmatched WHERE port_id = ANY ($1::uuid[])
             UNION SELECT host(address) FROM inventory.statement WHERE port_id = ANY ($1::uuid[])
             UNION SELECT host(address) FROM inventory.sighting WHERE port_id = ANY ($1::uuid[]) AND live
             """,
@@ -64,6 +69,7 @@ async def read(  # noqa: PLR0917  what a case is made of
     scope_of: Mapping[UUID, UUID],
     default: UUID,
     networks: Networks,
+    known: Records,
     grace: timedelta = NO_GRACE,
     *,
     change: timedelta = NO_GRACE,
@@ -84,16 +90,14 @@ async def read(  # noqa: PLR0917  what a case is made of
     statements = await read_statements(conn, asked, claiming)
     claiming |= {s["port_id"] for s in statements}
     # Of every port that may gain an address, not only of those that have one of these: a record is whole.
-    records = await read_records(conn, asked, claiming)
+    records = await known.of(conn, claiming, addresses)
     ports, silent = await read_ports(conn, claiming | records.keys())
     alive = {p.vm for p in ports.values()}
     vms = {s["vm_id"] for s in statements} | ({r.port.vm for r in records.values()} - alive)
     vms |= {s["vm_id"] for s in sightings if s["live"] and s["port_id"] not in ports}
     places, homes = await _read_places(conn, vms)
     wires = {p.wire for p in ports.values()} | {s["wire_id"] for s in sightings}
-    on_wire = {
-        wire: known.subnets for wire, known in (await networks.of(conn, wires)).items() if known.subnets
-    }
+    on_wire = {w: each.subnets for w, each in (await networks.of(conn, wires)).items() if each.subnets}
     vcenters = {s["vcenter_id"] for s in sightings} | {p.vcenter for p in ports.values()}
     vcenters |= {home["vcenter_id"] for home in homes.values()}
     scopes = {vcenter: scope_of.get(vcenter, default) for vcenter in vcenters}
@@ -110,7 +114,7 @@ async def read(  # noqa: PLR0917  what a case is made of
     )
     subnets |= {s.id: s for s in stated_in.values()}
     named = await networks.of(conn, wires | {s.default_wire for s in subnets.values()})
-    names = {wire: known.name for wire, known in named.items() if known.name is not None}
+    names = {wire: each.name for wire, each in named.items() if each.name is not None}
     case = Case(
         addresses=addresses,
         seen=seen,

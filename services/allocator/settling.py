@@ -18,6 +18,7 @@ from services.allocator.duplicates import settle_duplicates
 from services.allocator.ledger_sync import sync
 from services.allocator.networks import NetworkMemory, Networks
 from services.allocator.reading import expand, read
+from services.allocator.record_rows import Records
 from services.allocator.scopes import scopes_and_version
 from services.allocator.telling import complete_names, tell_records, tell_unmatched
 from services.allocator.telling_conflicts import tell_conflicts
@@ -59,8 +60,8 @@ async def settle(
         return
     await tell_conflicts(conn, out, await settle_duplicates(conn, dirty), occasion)
     (scopes, version), default = await scopes_and_version(conn), scope_id(DEFAULT_SCOPE_NAME)
-    networks = Networks() if memory is None else memory.at(version)
-    addresses, ports = await expand(conn, dirty)
+    networks, records = Networks() if memory is None else memory.at(version), Records()
+    addresses, ports = await expand(conn, dirty, records, CHUNK)
     for verdict in await weigh_evidence(conn, dirty, scopes, default, networks, policy.weight):
         out.add(verdict.event, verdict.event.subnet, verdict.event.wire, cause=occasion.cause())
         addresses |= verdict.addresses
@@ -70,11 +71,12 @@ async def settle(
         chunk = set(ordered[start : start + CHUNK])
         dirty_ports = ports if start == 0 else set()
         docket = await read(
-            conn, chunk, dirty_ports, scopes, default, networks, policy.grace, change=policy.change
+            conn, chunk, dirty_ports, scopes, default, networks, records, policy.grace, change=policy.change
         )
         docket.former = dirty.former
         docket.case.prefer_living = policy.prefer_living
         await _settle(conn, docket, occasion, out, policy)
+        records = Records()  # those of the chunk are others now
 
 
 async def _settle(
