@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address, ip_network
 from uuid import UUID, uuid4
 
 import pytest
@@ -372,3 +373,22 @@ async def test_use_counts_capacity_free_and_kinds(pool: Pool) -> None:
         assert await held_by(conn, [nic("router").id, uuid4()]) == {
             nic("router").id: list((await holders(conn, SCOPE, ["10.0.0.1"])).values())
         }
+
+
+async def test_the_subnet_of_an_address_is_found_among_large_small_and_distant_ones(pool: Pool) -> None:
+    prefixes = [
+        *("10.0.0.0/16", "10.1.0.0/24", "10.1.1.0/25", "10.1.1.128/30", "10.1.15.255/32", "10.1.16.0/20"),
+        *("10.1.32.0/19", "10.64.0.0/10", "172.16.0.0/31", "192.168.0.0/22", "2001:db8::/32"),
+        *("2001:db9::/64", "2001:db9:0:1::/64", "2001:db9:0:10::/60", "2001:db9:0:20::/126"),
+    ]
+    async with transaction(pool) as conn:
+        made = {prefix: (await create(conn, prefix)).id for prefix in prefixes}
+        await create(conn, "10.1.0.0/16", "another scope's", scope="lab")
+        networks = {ip_network(prefix): made[prefix] for prefix in prefixes}
+        edges = {end + step for n in networks for end in (n[0], n[-1]) for step in (-1, 0, 1)}
+        asked = sorted(
+            map(str, edges | {ip_address(a) for a in ("0.0.0.0", "255.255.255.255", "::", "fe80::1")})
+        )
+        found = await conn.fetchval("SELECT ipam.subnets_of($1, $2::text[]::inet[])", SCOPE, asked)
+        for address, subnet in zip(asked, found, strict=True):
+            assert subnet == next((s for n, s in networks.items() if ip_address(address) in n), None), address

@@ -142,9 +142,16 @@ BEGIN
     RETURN ARRAY(
         SELECT CASE WHEN s.prefix >>= a.address THEN s.id END
         FROM unnest(addresses) WITH ORDINALITY AS a (address, place)
+        -- Among those nearby first: a scan that only one end bounds reads its whole page for the one row.
         LEFT JOIN LATERAL (
-            SELECT id, prefix FROM ipam.subnet
-            WHERE scope_id = scope AND prefix <= a.address ORDER BY prefix DESC LIMIT 1
+            (SELECT id, prefix FROM ipam.subnet
+             WHERE scope_id = scope AND prefix <= a.address
+               AND prefix >= network(set_masklen(a.address, CASE family(a.address) WHEN 4 THEN 20 ELSE 60 END))
+             ORDER BY prefix DESC LIMIT 1)
+            UNION ALL
+            (SELECT id, prefix FROM ipam.subnet
+             WHERE scope_id = scope AND prefix <= a.address ORDER BY prefix DESC LIMIT 1)
+            LIMIT 1
         ) s ON true
         ORDER BY a.place
     );
