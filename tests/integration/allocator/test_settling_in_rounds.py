@@ -12,8 +12,8 @@ from services.allocator import settling
 from services.allocator.record_rows import Records
 from shared.events.envelope import Envelope
 from shared.store.pool import Pool, transaction
-from tests.integration.allocator.story import Stage, Teller
-from tests.integration.allocator.test_processes import staged, wipe
+from tests.integration.allocator.story import Teller
+from tests.integration.allocator.test_sharing import staged, wipe
 
 pytestmark = pytest.mark.postgres
 
