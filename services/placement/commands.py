@@ -80,7 +80,7 @@ async def _extend(
             f"{command.until.isoformat()} is further ahead than {max_lease}", code="lease_too_long"
         )
     token = await extend(conn, reservation.id, command.until, hand_over=command.token is not None)
-    await ledger.extend(conn, ledger.Holder("reservation", reservation.id), command.until)
+    await ledger.extend(conn, reservation.id, command.until)
     event = VmCreateExtended(
         request_id=reservation.request_id,
         reservation=reservation.id,

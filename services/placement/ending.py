@@ -43,7 +43,9 @@ WHERE m.reservation_id = $1 AND NOT v.removed AND NOT v.template AND v.state IS 
 
 _RESTING = """
 SELECT host(address) AS address, subnet_id AS subnet, until FROM ipam.address
-WHERE holder_kind = 'cooling' AND holder_id = $1 AND subnet_id IS NOT NULL ORDER BY subnet_id, address
+WHERE holder_kind = 'cooling' AND holder_id = $1 AND note = 'released by reservation'
+  AND subnet_id IS NOT NULL
+ORDER BY subnet_id, address
 """
 
 

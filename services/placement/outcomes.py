@@ -153,7 +153,7 @@ async def _extended(conn: Connection, envelope: Envelope[VmCreateExtended], know
             " previous_token = coalesce($4, previous_token) WHERE id = $1",
             *(known.id, event.expires_at, event.token, event.previous_token),
         )
-        await ledger.extend(conn, Holder("reservation", known.id), event.expires_at)
+        await ledger.extend(conn, known.id, event.expires_at)
     return NOTHING
 
 

@@ -108,13 +108,12 @@ async def _give_up(conn: Connection, scope: UUID, addresses: Sequence[str]) -> N
         )
 
 
-async def extend(conn: Connection, holder: Holder, until: datetime) -> int:
+async def extend(conn: Connection, reservation: UUID, until: datetime) -> int:
     """Let a reservation last until `until`; how many addresses it holds."""
     require_transaction(conn)
     rows = await conn.fetch(
-        "UPDATE ipam.address SET until = $3 WHERE holder_id = $1 AND holder_kind = $2 RETURNING 1",
-        holder.id,
-        holder.kind,
+        "UPDATE ipam.address SET until = $2 WHERE holder_id = $1 AND holder_kind = 'reservation' RETURNING 1",
+        reservation,
         until,
     )
     return len(rows)
@@ -141,14 +140,14 @@ async def holders(conn: Connection, scope: UUID, addresses: Iterable[str]) -> di
     return {held.address: held for held in map(held_from, rows)}
 
 
-async def held_by(conn: Connection, ids: Iterable[UUID]) -> dict[UUID, list[Held]]:
-    """What each of the live holders `ids` holds, by scope and address. Who holds nothing has no entry."""
+async def held_by(conn: Connection, reservations: Iterable[UUID]) -> dict[UUID, list[Held]]:
+    """What each of `reservations` holds, by scope and address. One that holds nothing has no entry."""
     rows = await conn.fetch(
         """
-        SELECT * FROM ipam.address WHERE holder_id = ANY ($1::uuid[]) AND holder_kind <> 'cooling'
+        SELECT * FROM ipam.address WHERE holder_id = ANY ($1::uuid[]) AND holder_kind = 'reservation'
         ORDER BY scope_id, address
         """,
-        list(ids),
+        list(reservations),
     )
     found: dict[UUID, list[Held]] = {}
     for row in rows:

@@ -226,7 +226,6 @@ async def test_g7_a_released_address_rests_in_event_time(pool: Pool) -> None:
         assert held.holder == Holder("cooling", nic("a").id)
         assert (held.since, held.until) == (NOON + MINUTE, NOON + 2 * MINUTE)
         assert await free_in(conn, subnet.id) == [("10.0.0.2", "10.0.0.2")]
-        assert await held_by(conn, [nic("a").id]) == {}
         almost = NOON + 2 * MINUTE - timedelta(microseconds=1)
         assert await reclaim(conn, [subnet.id], almost) == 0
         assert await reclaim(conn, [subnet.id], NOON + 2 * MINUTE) == 1
@@ -300,11 +299,12 @@ async def test_hundreds_of_claims_over_many_subnets_families_and_none(pool: Pool
 async def test_equal_addresses_of_two_scopes_have_their_own_holders(pool: Pool) -> None:
     async with transaction(pool) as conn:
         lab = await ensure_scope(conn, "lab")
-        assert (await occupy(conn, SCOPE, [Claim("10.0.0.1", nic("a"), NOON)])).granted
-        assert (await occupy(conn, lab, [Claim("10.0.0.1", nic("b"), NOON)])).granted
-        found = await held_by(conn, [nic("a").id, nic("b").id])
-        assert [(h.scope, h.address) for h in found[nic("a").id]] == [(SCOPE, "10.0.0.1")]
-        assert [(h.scope, h.address) for h in found[nic("b").id]] == [(lab, "10.0.0.1")]
+        a, b = reservation("a"), reservation("b")
+        assert (await occupy(conn, SCOPE, [Claim("10.0.0.1", a, NOON)])).granted
+        assert (await occupy(conn, lab, [Claim("10.0.0.1", b, NOON)])).granted
+        found = await held_by(conn, [a.id, b.id])
+        assert [(h.scope, h.address) for h in found[a.id]] == [(SCOPE, "10.0.0.1")]
+        assert [(h.scope, h.address) for h in found[b.id]] == [(lab, "10.0.0.1")]
 
 
 async def test_one_spelling_for_every_address(pool: Pool) -> None:
@@ -320,10 +320,35 @@ async def test_a_reservation_is_extended_in_all_its_addresses(pool: Pool) -> Non
     async with transaction(pool) as conn:
         subnet = await create(conn, "10.0.0.0/24")
         await allocate(conn, subnet.id, 3, reservation("r"), NOON, now=NOON, until=NOON + MINUTE)
-        assert await extend(conn, reservation("r"), NOON + 2 * MINUTE) == 3
+        assert await extend(conn, reservation("r").id, NOON + 2 * MINUTE) == 3
         (held,) = (await held_by(conn, [reservation("r").id])).values()
         assert {row.until for row in held} == {NOON + 2 * MINUTE}
-        assert await extend(conn, reservation("unknown"), NOON) == 0
+        assert await extend(conn, reservation("unknown").id, NOON) == 0
+
+
+async def test_what_a_reservation_holds_is_what_it_was_given_and_has_not_let_go(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        subnet = await create(conn, "10.0.0.0/24", cooldown_seconds=60)
+        kept, other = reservation("r"), reservation("other")
+        await allocate(conn, subnet.id, 3, kept, NOON, now=NOON, until=NOON + MINUTE)
+        await allocate(conn, subnet.id, 1, other, NOON, now=NOON, until=NOON + MINUTE)
+        await occupy(conn, SCOPE, [Claim("10.0.0.1", nic("n"), NOON, instead_of=kept)])
+        await release(conn, SCOPE, [Release("10.0.0.2", kept, NOON), Release("10.0.0.4", other, NOON)])
+        found = await held_by(conn, [kept.id, other.id, nic("n").id])
+        assert [(i, h.address) for i, held in found.items() for h in held] == [(kept.id, "10.0.0.3")]
+
+
+async def test_who_asks_for_a_reservation_does_not_read_the_whole_ledger(pool: Pool) -> None:
+    async with transaction(pool) as conn:
+        await create(conn, "10.0.0.0/16")
+        await occupy(conn, SCOPE, [Claim(a, nic(a), NOON) for a in addresses_from("10.0.0.2", 4000)])
+    await pool.execute("ANALYZE ipam.address")
+    async with transaction(pool) as conn:
+        scans = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = 'ipam.address'::regclass"
+        before = await conn.fetchval(scans)
+        assert await held_by(conn, [reservation("r").id]) == {}
+        assert await extend(conn, reservation("r").id, NOON) == 0
+        assert await conn.fetchval(scans) == before
 
 
 async def test_g1_a_rival_for_an_address_in_no_subnet_is_waited_for_and_seen(pool: Pool) -> None:

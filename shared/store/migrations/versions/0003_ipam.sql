@@ -84,7 +84,9 @@ CREATE TABLE ipam.address (
     -- The address first: what an address is in any scope is asked as often as what it is in one.
     PRIMARY KEY (address, scope_id)
 );
-CREATE INDEX address_by_holder ON ipam.address (holder_id);
+-- Of reservations alone is it asked what they hold, or held. Whoever is seen with an address has no row here.
+CREATE INDEX address_by_reservation ON ipam.address (holder_id)
+    WHERE holder_kind = 'reservation' OR note = 'released by reservation';
 CREATE INDEX address_by_subnet ON ipam.address (subnet_id, address);
 CREATE INDEX address_cooling ON ipam.address (subnet_id, until) WHERE holder_kind = 'cooling';
 
