@@ -20,8 +20,8 @@ STRIDE = 7919
 """A prime, so that all VMs are visited before one is again."""
 LOADING = 1000
 MIXTURE = {"repeat": 90, "move": 5, "first": 5}
-"""Of a hundred events. A day has a full read at least, in which each of 10,000 VMs tells again what is known;
-that 500 get other addresses and 250 are new makes it a busy one."""
+"""Of a hundred events about guests. A day has a full read at least, in which each of 10,000 VMs tells again
+what is known; that 500 get other addresses and 500 are heard for the first time makes it a busy one."""
 
 
 class Site:
@@ -62,23 +62,24 @@ class Site:
 
     def first_reports(self, count: int) -> list[Envelope[Event]]:
         """Of VMs that are not known yet: half of them the VM, half of them its guest."""
+        return [event for _ in range(count // 2) for event in self._newcomer()]
+
+    async def mixed(self, count: int) -> list[Envelope[Event]]:
+        """Guests alone, as `MIXTURE` says. VMs of whom it is the first word are made known before."""
+        kinds = self._dice.choices(list(MIXTURE), list(MIXTURE.values()), k=count)
+        newcomers = [self._newcomer() for _ in range(kinds.count("first"))]
+        await self._tell([vm for vm, _ in newcomers])
+        firsts = iter([guest for _, guest in newcomers])
         made: list[Envelope[Event]] = []
-        for _ in range(count // 2):
-            wire, place = self._new % -(-self.vms // PER_WIRE), self._new * PER_WIRE // self.vms
-            name, self._new = f"new{self._new}", self._new + 1
-            address = _in_network(wire, 2 + 2 * PER_WIRE + place)
-            made.append(self._teller.vm(name, f"pg-{wire}"))
-            made.append(self._tell_of(name, wire, address))
+        for kind in kinds:
+            made += [next(firsts)] if kind == "first" else self.kinds()[kind](1)
         return made
 
-    def mixed(self, count: int) -> list[Envelope[Event]]:
-        """A mixture with more changes than a full read a day leaves room for, see `MIXTURE`."""
-        made: list[Envelope[Event]] = []
-        kinds = self.kinds()
-        while len(made) < count:
-            (kind,) = self._dice.choices(list(MIXTURE), list(MIXTURE.values()))
-            made += kinds[kind](2)
-        return made[:count]
+    def _newcomer(self) -> tuple[Envelope[Any], Envelope[Any]]:
+        wire, place = self._new % -(-self.vms // PER_WIRE), self._new * PER_WIRE // self.vms
+        name, self._new = f"new{self._new}", self._new + 1
+        address = _in_network(wire, 2 + 2 * PER_WIRE + place)
+        return self._teller.vm(name, f"pg-{wire}"), self._tell_of(name, wire, address)
 
     def kinds(self) -> dict[str, Callable[[int], list[Envelope[Event]]]]:
         """So many events that change nothing, something, and everything."""

@@ -4,10 +4,10 @@
         [--allocators 1 2] [--sizes 1000 10000 100000] [--waiting 50000] [--amqp …] [--database …]
 
 *Throughput*: of 10,000 VMs, guests repeat what is known, get other addresses of their subnets, or report for
-the first time (half of those events are the VMs'), or a mixture of nine repeats in ten; the allocator's loop
-takes the events from RabbitMQ and commits records, ledger and outgoing events. The rival takes the same
-messages from the same queue with aio-pika alone and does nothing with them. Several allocators are processes
-of their own, the rival is always one. *Kinds*: what such events cost without a bus. *Growth*: other
+the first time (half of those events are the VMs'); or guests do all of that, nine repeats in ten. The
+allocator's loop takes the events from RabbitMQ and commits records, ledger and outgoing events. The rival takes
+the same messages from the same queue with aio-pika alone and does nothing with them. Several allocators are
+processes of their own, the rival is always one. *Kinds*: what such events cost without a bus. *Growth*: other
 addresses in batches, without a bus, on inventories of several sizes, taking turns. *Subnet*: one is created
 where so many VMs wait for it. Each has databases of its own. Prints JSON.
 """
@@ -66,9 +66,9 @@ async def throughput(
         bus = await connect_bus(amqp_url=amqp, database_url=url, name="bench")
         await bus.declare(TOPOLOGY)
         for _ in range(rounds):
-            for kind, told in {**site.kinds(), "mixed": site.mixed}.items():
+            for kind in (*site.kinds(), "mixed"):
                 for many in allocators:
-                    events = told(count)
+                    events = await site.mixed(count) if kind == "mixed" else site.kinds()[kind](count)
                     bare = await of_bare_consumer(amqp, bus, events)
                     if many == 1:
                         ours = await of_allocator(bus, pool, events, batch)
