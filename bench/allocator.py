@@ -5,11 +5,11 @@
 
 *Throughput*: of 10,000 VMs, guests repeat what is known, get other addresses of their subnets, or report for
 the first time (half of those events are the VMs'); or guests do all of that, nine repeats in ten. The
-allocator's loop takes the events from RabbitMQ and commits records, ledger and outgoing events. The rival takes
-the same messages from the same queue with aio-pika alone and does nothing with them. Several allocators are
-processes of their own, the rival is always one. *Kinds*: what such events cost without a bus. *Growth*: other
-addresses in batches, without a bus, on inventories of several sizes, taking turns. *Subnet*: one is created
-where so many VMs wait for it. Each has databases of its own. Prints JSON.
+allocator's loop takes the events from RabbitMQ and commits records, ledger and outgoing events. The rival
+takes the same messages from the same queue with aio-pika alone and does nothing with them. Several allocators
+are processes of their own, the rival is always one. *Kinds*: what such events cost without a bus.
+*Growth*: other addresses in batches, without a bus, on inventories of several sizes, taking turns. *Subnet*:
+one is created where so many VMs wait for it. Each has databases of its own. Prints JSON.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from shared.events.topology import TOPOLOGY
 from shared.store.pool import Pool, open_pool
 from tests.integration.allocator.story import Stage, Teller
 
-BATCH = 200
 THROUGHPUT_VMS = 10_000
 BARS = {"throughput": 0.7, "growth": 1.3}
 
@@ -118,7 +117,7 @@ async def kinds(url: str, batch: int, batches: int) -> dict[str, Any]:
     }
 
 
-async def growth(urls: Sequence[str], sizes: Sequence[int], batches: int) -> dict[str, Any]:
+async def growth(urls: Sequence[str], sizes: Sequence[int], batch: int, batches: int) -> dict[str, Any]:
     """What an event costs on inventories of these sizes."""
     took: dict[int, list[float]] = {size: [] for size in sizes}
     loading: dict[int, float] = {}
@@ -134,15 +133,16 @@ async def growth(urls: Sequence[str], sizes: Sequence[int], batches: int) -> dic
         buffers = await sites[-1].stage.pool.fetchval("SHOW shared_buffers")
         for _ in range(batches):
             for site in sites:
-                events = site.moves(BATCH)
+                events = site.moves(batch)
                 began = time.perf_counter()
                 await site.stage.tell(*events)
-                took[site.vms].append((time.perf_counter() - began) / BATCH * 1e6)
+                took[site.vms].append((time.perf_counter() - began) / batch * 1e6)
     costs = {size: statistics.median(found[2:]) for size, found in took.items()}
     return {
         "us_per_event": {str(size): round(cost) for size, cost in costs.items()},
         "largest_to_smallest": round(costs[max(sizes)] / costs[min(sizes)], 2),
         "bar": BARS["growth"],
+        "batch": batch,
         "shared_buffers": buffers,
         "loading_us_per_vm": {str(size): round(each / size * 1e6) for size, each in loading.items()},
     }
@@ -209,7 +209,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             results["kinds"] = asyncio.run(kinds(url, options.batch, options.batches))
     if "growth" in options.only:
         with databases(options.database, len(options.sizes), f"shared_buffers={options.buffers}") as urls:
-            results["growth"] = asyncio.run(growth(urls, options.sizes, options.batches))
+            results["growth"] = asyncio.run(growth(urls, options.sizes, options.batch, options.batches))
     if "subnet" in options.only:
         with database(options.database) as url, profiled(options.profile):
             results["subnet"] = asyncio.run(subnet(url, options.waiting))
