@@ -21,6 +21,7 @@ from shared.events.placement import (
     VmCreateConfirmed,
     VmCreateExpired,
 )
+from shared.ipam.domain import release_note
 from shared.ipam.ledger import Release, held_by, lock_subnets, release
 from shared.store.pool import Connection
 
@@ -41,12 +42,12 @@ JOIN inventory.vm v ON v.vcenter_id = p.vcenter_id AND v.moid = p.vm_moid
 WHERE m.reservation_id = $1 AND NOT v.removed AND NOT v.template AND v.state IS NOT NULL
 """
 
-_RESTING = """
+_RESTING = f"""
 SELECT host(address) AS address, subnet_id AS subnet, until FROM ipam.address
-WHERE holder_kind = 'cooling' AND holder_id = $1 AND note = 'released by reservation'
+WHERE holder_kind = 'cooling' AND holder_id = $1 AND note = '{release_note("reservation")}'
   AND subnet_id IS NOT NULL
 ORDER BY subnet_id, address
-"""
+"""  # noqa: S608  our own words, spelled out: the index is of rows with them
 
 
 async def cancel(

@@ -8,6 +8,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from shared.ipam.domain import release_note
 from shared.ipam.ledger import (
     Claim,
     Holder,
@@ -349,6 +350,11 @@ async def test_who_asks_for_a_reservation_does_not_read_the_whole_ledger(pool: P
         assert await held_by(conn, [reservation("r").id]) == {}
         assert await extend(conn, reservation("r").id, NOON) == 0
         assert await conn.fetchval(scans) == before
+
+
+async def test_the_index_of_what_reservations_held_knows_the_words_of_the_ledger(pool: Pool) -> None:
+    index = await pool.fetchval("SELECT pg_get_indexdef('ipam.address_by_reservation'::regclass)")
+    assert f"'{release_note('reservation')}'" in index
 
 
 async def test_g1_a_rival_for_an_address_in_no_subnet_is_waited_for_and_seen(pool: Pool) -> None:
