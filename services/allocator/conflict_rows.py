@@ -55,8 +55,11 @@ async def write_conflicts(conn: Connection, docket: Docket, ruling: Ruling) -> D
 async def write(
     conn: Connection, before: Iterable[Conflict], after: Iterable[Conflict], ended: Mapping[UUID, str]
 ) -> DisputeChanges:
-    """Store `after` in place of `before`; `ended` says for those that are no more how they ended."""
-    old, new = {c.id: c for c in before}, {c.id: c for c in after}
+    """Store `after` in place of `before`; `ended` says for those that are no more how they ended.
+
+    They are told in the order in which they began, whatever order the database has them in.
+    """
+    old, new = _by_id(before), _by_id(after)
     changes = DisputeChanges(
         [c for i, c in new.items() if i not in old],
         [(c, ended[i]) for i, c in old.items() if i not in new],
@@ -64,6 +67,10 @@ async def write(
     await CONFLICT.delete(conn, [(c.id,) for c, _ in changes.resolved])
     await CONFLICT.upsert(conn, [tuple(c) for i, c in new.items() if old.get(i) != c])
     return changes
+
+
+def _by_id(conflicts: Iterable[Conflict]) -> dict[UUID, Conflict]:
+    return {c.id: c for c in sorted(conflicts, key=lambda c: (c.opened_at, c.id))}
 
 
 def conflict_from(row: Record) -> Conflict:
