@@ -102,7 +102,8 @@ async def _first(connection: Connection, start: LogStart, end: int) -> int:
     if start == "next":
         return end + 1
     if start == "last":
-        last = await connection.fetchval("SELECT max(id) FROM bus.message WHERE logged")
+        # Not what came since the end was looked up: it will not be read to there.
+        last = await connection.fetchval("SELECT max(id) FROM bus.message WHERE logged AND id <= $1", end)
         return end + 1 if last is None else int(last)
     if isinstance(start, datetime):
         oldest = await connection.fetchval(

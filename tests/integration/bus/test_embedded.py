@@ -8,12 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from shared.bus import embedded_log
 from shared.bus.embedded import EmbeddedBus, connect
 from shared.bus.embedded_retention import sweep
 from shared.bus.port import BusLost, NoReply, PublishFailed, Unroutable
 from shared.events.topology import Queue, Topology
 from shared.runtime.errors import PermanentError
-from shared.store.pool import Pool
+from shared.store.pool import Connection, Pool
 from tests.contract.bus.samples import DEAD, SMALL, STREAM, WORK, entries, job, jobs, numbers, take
 from tests.contract.bus.test_requests import answer, question
 
@@ -59,6 +60,21 @@ async def test_the_log_forgets_by_size(database: str, pool: Pool) -> None:
     await bus.publish(jobs(1, 20))
     assert (await entries(bus, "last"))[0].offset == offsets[-1] + 1
     await bus.close()
+
+
+async def test_there_is_a_last_entry_though_another_comes_while_it_is_looked_for(
+    bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bus.publish(jobs(3))
+    looked_up = embedded_log._end
+
+    async def and_another_comes(connection: Connection) -> int:
+        end = await looked_up(connection)
+        await bus.publish([job(3)])
+        return end
+
+    monkeypatch.setattr(embedded_log, "_end", and_another_comes)
+    assert numbers(await entries(bus, "last")) == [2]
 
 
 async def test_what_is_in_no_queue_and_no_log_is_not_kept(database: str, pool: Pool) -> None:
