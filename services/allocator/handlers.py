@@ -78,10 +78,12 @@ class Allocator:
                 raise NeedsTurn
             out, occasion = Announcements(), Occasion(envelopes)
             dirty = await apply_words(conn, envelopes, occasion, self.policy.grace, self.policy.change)
-            await lock_decisions(conn, shared=not dirty)
-            # Not before: others may have opened some. Whose Tools speak may decide about them.
+            # Whose Tools speak may decide about open conflicts.
+            deciding = bool(dirty or await contested(conn, occasion.vms()))
+            await lock_decisions(conn, shared=not deciding)
+            # Looked for again: others may have opened some meanwhile.
             disputed = await contested(conn, occasion.vms())
-            if disputed and not dirty:
+            if disputed and not deciding:
                 raise NeedsTurn
             dirty.addresses |= disputed
             await settle(conn, dirty, occasion, out, self.policy, memory=self.memory)

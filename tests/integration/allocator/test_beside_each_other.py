@@ -198,6 +198,19 @@ async def test_commands_and_hardware_wait_until_what_guests_said_is_decided_on(p
     assert await pool.fetchval("SELECT count(*) FROM ipam.subnet") == 3
 
 
+async def test_a_vm_in_an_open_conflict_is_heard_beside_others(pool: Pool) -> None:
+    """Most fleets have some: what is heard of their VMs must not be taken in twice."""
+    stage, say = await staged(pool)
+    await stage.tell(say.guest("vm0", "10.0.0.5"), say.guest("vm3", "10.0.0.5"))
+    taken = counted(stage)
+    await stage.tell(say.guest("vm0", "10.0.0.5"), say.guest("vm6", "10.0.0.6"))
+    await stage.tell(say.guest("vm3", "10.0.0.5"))
+    assert taken == {"beside": 2}
+    await stage.tell(say.guest("vm0"))
+    assert taken == {"beside": 3}
+    assert await stage.nics() == {"vm3/4000": ["10.0.0.5"], "vm6/4000": ["10.0.0.6"]}
+
+
 async def test_two_allocators_that_hear_one_guest_at_once_take_it_in_one_after_the_other(
     pool: Pool, database: str
 ) -> None:
